@@ -1,4 +1,4 @@
-/** Dependence in a series: neighbouring windows share records, and sensor values are autocorrelated. */
+/** Dependence in a series. Neighbouring windows share records, and sensor values are autocorrelated. */
 
 /**
  * Integrated autocorrelation time τ = 1 + 2·Σ ρ(k): the mean of n values is as precise as that of n/τ independent ones. The sum
@@ -16,7 +16,7 @@ export function autocorrelationTime(values: Float64Array): number {
     return sum / n;
   };
   const variance = covariance(0);
-  // Rounding gives a constant a variance of about 1e-32 of its square.
+  // Rounding errors give a constant series a variance of about 1e-32 of its square.
   if (!(variance > 1e-24 * mean * mean)) return 1;
   let tau = -1;
   for (let lag = 0; lag + 1 < n / 10; lag += 2) {

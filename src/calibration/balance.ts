@@ -1,21 +1,26 @@
 /**
- * The balanced reconstruction: each channel in its own unit. The plain sum over the channels varies as its noisiest channel does, so
- * that a channel with heavy noise hides a fault of a quiet one. A unit is what the channel exceeds in one of ten normal records;
- * a quantile, because a mean would follow the few largest. docs/quality.md compares it with other units.
+ * The balanced reconstruction: each channel in its own unit. The plain sum over the channels varies as its noisiest channel
+ * does, so that a channel with heavy noise hides a fault of a quiet one. The unit is the contribution that the channel exceeds
+ * in one of ten normal records. It is a quantile, because a mean would follow the few largest values. docs/quality.md compares
+ * it with other units.
  */
 
-/** Nats that the contribution of each channel is divided by. Stored in the model version. */
+/** By channel, the nats that its contribution is divided by. Stored in the model version. */
 export type BalanceState = readonly number[];
 
-/** Share of the records whose contribution is at most the unit. */
+/** The unit is this quantile of the contributions. */
 const quantile = 0.9;
 
-/** The least unit, as a share of the mean unit: a channel that the model explains without any error would otherwise outweigh all the others. */
+/**
+ * Smallest unit, as a share of the mean unit: otherwise a channel that the model explains without any error would outweigh all
+ * others.
+ */
 const leastShare = 0.1;
 
 /**
  * @param contributions to the reconstruction in the calibration block. Shape [records, channels]
- * @param hasValue whether the record has a value of the channel: a channel that seldom reports has the unit of its reports
+ * @param hasValue whether the record has a value of the channel: the unit of a channel that seldom reports is computed from its
+ * reports
  */
 export function fitBalance(
   contributions: Float64Array,

@@ -1,40 +1,40 @@
 /**
- * The baseline of the evidence of a device: the median of its recent records, as far as it lies above that of the calibration
- * block. It raises the threshold of the device, not its surprise: order stays as it is. It begins with the calibration block (a
- * device that lies above the others there begins as far above), so that half of its records have to be high before it moves at
- * all, and it is bounded.
+ * The baseline of a device's evidence: the median of its recent records, as far as it exceeds that of the calibration block. It
+ * raises the threshold of the device and leaves its surprise and the order of records unchanged. It begins with the calibration
+ * block (and there with the rise of the device itself), so half of its records must be high before it moves at all, and it is
+ * bounded.
  */
 import { median } from './evidence';
 import type { Part } from './memory';
 import { valueAt } from './rank';
 
-/** Sampled values of a device: enough for a median, few enough for a fleet. */
+/** Number of sampled values of a device: enough for a median, and small enough for a fleet. */
 const samples = 64;
 
-/** The threshold rises by this many standard deviations of the evidence at most. */
+/** The threshold rises by at most this many standard deviations of the evidence. */
 const bound = 2;
 
 /** Stored in the model version. */
 export interface BaselineState {
-  /** Newest records of a device that its baseline is the median of; 0: there is no baseline. */
+  /** Number of newest records whose median is the baseline of a device; 0 = there is no baseline. */
   records: number;
   /** Median of the evidence in the calibration block. */
   median: number;
   spread: number;
   /** Quantiles of the evidence in the calibration block: the sample of a new device. */
   start: readonly number[];
-  /** By device, how far its median lies above that of all; devices at or below it are absent. */
+  /** By device, how far its median exceeds that of all records. Devices at or below the common median are absent. */
   devices: Readonly<Record<string, number>>;
 }
 
-/** Records in the calibration block from which on a device has a median of its own. */
+/** A device with at least this many records in the calibration block has its own median. */
 const recordsPerMedian = 100;
-/** Devices with a median of their own, at most: those that lie furthest above. */
+/** Maximum number of devices with their own median: those with the highest ones. */
 const maxDevices = 1000;
 
 /**
  * @param evidence of the calibration records
- * @param byDevice the same by device
+ * @param byDevice evidence of the calibration records by device
  */
 export function fitBaseline(
   evidence: Float64Array,
@@ -44,7 +44,7 @@ export function fitBaseline(
   const sorted = Float64Array.from(evidence).sort();
   const mean = sorted.reduce((sum, value) => sum + value / sorted.length, 0);
   const variance = sorted.reduce((sum, value) => sum + (value - mean) ** 2 / sorted.length, 0);
-  // The oldest values leave the sample first, so that their order mixes small and large ones; 37 and 64 have no common divisor.
+  // The oldest values leave the sample first, so their order must mix small and large ones. 37 and 64 have no common divisor.
   const start = Array.from({ length: samples }, (_, i) => {
     const rank = (37 * i) % samples;
     return sorted[Math.floor(((rank + 0.5) / samples) * sorted.length)]!;
@@ -66,17 +66,17 @@ export function fitBaseline(
 }
 
 export interface Baseline extends Part {
-  /** How far the baseline of the records so far lies above calibration, ≥ 0. Then adds a record. */
+  /** Returns how far the baseline of the records so far exceeds calibration, ≥ 0; then adds a record. */
   observe(cells: Float64Array, evidence: number): number;
-  /** To which `goBack` returns. */
+  /** A copy of the cells, to which `goBack` returns. */
   mark(cells: Float64Array): number[];
-  /** @param mark of a baseline of the same version; another one has no effect */
+  /** @param mark of a baseline of the same version; a mark of another version has no effect */
   goBack(cells: Float64Array, mark: readonly number[]): void;
 }
 
 /**
- * Cells: records observed, the rise, then the sample.
- * @param at the first one
+ * Cells: number of records observed, the rise, then the sample.
+ * @param at index of the first cell
  */
 export function createBaseline(state: BaselineState, at = 0): Baseline {
   const { records, median: middle, spread, start } = state;

@@ -1,30 +1,33 @@
 /**
- * Context longer than a window: a temperature follows a load of minutes ago. Exponential means of the channels, with several time
- * constants, are what a channel is expected from, beyond the linear sibling (models/linear.ts): a ridge regression of its deviation on
- * the means of the other channels, so that a fault does not explain itself. A channel has one only where that makes
- * later records of history likelier.
+ * Context longer than a window: a temperature follows a load of minutes ago. The inputs are exponential means of the channels
+ * with several time constants. A ridge regression predicts a channel's deviation from the linear sibling (models/linear.ts) by
+ * the means of the other channels, so that a fault does not explain itself. A channel has a context only if that makes later
+ * records of the history likelier.
  */
 import { cholesky, inverse, quadraticForm, solve } from './matrix';
 import type { Part } from './memory';
 
-/** A channel that is expected from means of the others. */
+/** A channel with coefficients for the means of the others. */
 export interface ContextChannel {
   channel: number;
   intercept: number;
   /** Weight of each mean; 0 for means of the channel itself. Shape [channels, time constants]. */
   coefficients: readonly number[];
-  /** A value further than this from the expected value enters the means as this. */
+  /** Values that deviate more than this from the expected value are clipped to it before they enter the means. */
   limit: number;
 }
 
 /** Stored in the model version. */
 export interface ContextState {
   channels: readonly ContextChannel[];
-  /** Mean of each exponential mean over history: that of a device which history does not have. Shape [channels, time constants]. */
+  /**
+   * Average of each exponential mean over the history; used for a device that is not in the history. Shape [channels, time
+   * constants].
+   */
   centre: readonly number[];
-  /** How far a mean counts from there. The same shape. */
+  /** Distance from the centre to which a mean is clipped. Shape [channels, time constants]. */
   reach: readonly number[];
-  /** Where history left the means of each device, and the number of its records. */
+  /** Means of each device at the end of the history, and the number of its records. */
   devices: Readonly<Record<string, readonly number[]>>;
   /** Inverse covariance of the deviations from expected values. Shape [channels, channels]. */
   precision: readonly number[];
@@ -34,50 +37,50 @@ export interface ContextState {
 const contextRecords = [10, 30, 100, 300] as const;
 const constants = contextRecords.length;
 const longest = Math.max(...contextRecords);
-/** Gain in nats per record that a channel needs: its variance falls to a seventh. */
+/** Gain that a channel needs, in nats per record: its variance must fall to a seventh. */
 const leastGain = 1;
-/** Weights of the ridge, as shares of the records: the later records choose. */
+/** Weights of the ridge, as shares of the records. The weight is chosen on later records. */
 const ridges = [0.001, 0.01, 0.1] as const;
-/** Share of the records before calibration that the coefficients to be compared are fitted to. */
+/** Share of the records before calibration that the candidate coefficients are fitted to. */
 const earlierShare = 2 / 3;
 /** Least number of records, as a multiple of the longest time constant. */
 const neededConstants = 3;
 const reachDeviations = 5;
 const limitDeviations = 4;
-/** Number of records after which less than e⁻¹⁰ of the beginning is left in a mean. */
+/** Number of records after which the initial value has a weight below e⁻¹⁰ in every mean. */
 const forgotten = 10 * longest;
-/** Share of the beginning in the square of each mean, by number of records. Shape [forgotten + 1, time constants]. */
+/** By number of records, the share of the initial value in the square of each mean. Shape [forgotten + 1, time constants]. */
 const shareOfBeginning = Float64Array.from(
   { length: (forgotten + 1) * constants },
   (_, i) => (1 - 1 / contextRecords[i % constants]!) ** (2 * Math.floor(i / constants)),
 );
 const maxRecords = 8000;
-/** With more channels the regressions would take too long. */
+/** Maximum number of channels: with more, the regressions would take too long. */
 const maxChannels = 64;
 const maxDevices = 1000;
-/** Largest value, in standard deviations, that enters. */
+/** Largest value that enters the means, in standard deviations. */
 const largest = 10;
 const noise = 0.01;
 const leastVariance = 1e-4;
 const leastSpread = 0.01;
 
-/** What it is learned from: device after device, each in order of time. */
+/** The history to fit the context to: device after device, each in order of time. */
 export interface ContextHistory {
   /** Scaled; NaN = missing. Shape [records, channels]. */
   x: Float64Array;
-  /** From the linear sibling; 0 where a value is missing or does not count. Shape [records, channels]. */
+  /** Deviations from the linear sibling; 0 if a value is missing or does not count. Shape [records, channels]. */
   deviations: Float64Array;
   /** Records [from, to) of each device. */
   devices: readonly { key: string; from: number; to: number }[];
   /** Unix ms. Shape [records]. */
   times: ArrayLike<number>;
-  /** Records before the calibration block. */
+  /** Indices of the records before the calibration block. */
   before: Int32Array;
 }
 
 const clip = (value: number, most: number): number => Math.max(-most, Math.min(most, value));
 
-/** @returns undefined where no channel gains, or history is too short */
+/** @returns undefined if no channel gains, or if the history is too short */
 export function fitContext(history: ContextHistory, channels: number): ContextState | undefined {
   if (channels < 2 || channels > maxChannels) return undefined;
   const { x, deviations, devices, times } = history;
@@ -123,7 +126,7 @@ export function fitContext(history: ContextHistory, channels: number): ContextSt
   return { ...state, ...precisionAndEnds(state, history, inBefore, channels) };
 }
 
-/** The deviations as deployed, over all of history. */
+/** Precision of the deviations over the whole history, computed as in live scoring, and the means at its end. */
 function precisionAndEnds(
   state: Omit<ContextState, 'precision'>,
   { x, deviations, devices }: ContextHistory,
@@ -161,7 +164,7 @@ function precisionAndEnds(
 }
 
 /**
- * The channels that gain, with coefficients of the standardised means.
+ * The channels that gain, with the coefficients of their standardised means.
  * @param inputs shape [records, channels × time constants], in order of time
  * @param outputs shape [records, channels]
  */
@@ -194,7 +197,7 @@ function regressAll(inputs: Float64Array, outputs: Float64Array, channels: numbe
     return [{ channel, intercept: solved[0]!, coefficients: Array.from(solved.subarray(1)), limit }];
   });
 
-  /** The coefficients of all inputs but the channel's own. */
+  /** Coefficients of all inputs except those of the channel itself. */
   function solveFor(channel: number, weight: number, records: number): Float64Array {
     const own = 1 + channel * constants;
     const used = Array.from({ length: size }, (_, i) => i).filter((i) => i < own || i >= own + constants);
@@ -225,7 +228,7 @@ function regressAll(inputs: Float64Array, outputs: Float64Array, channels: numbe
     return sum / Math.max(1, count - from);
   }
 
-  /** On the later records: how much likelier they are than by their mean before. */
+  /** On the later records, the gain in likelihood over the prediction by the channel's earlier mean. */
   function compare(channel: number): { channel: number; gain: number; weight: number; error: number } {
     const flat = new Float64Array(size);
     flat[0] = moments[channel]! / earlier;
@@ -233,7 +236,7 @@ function regressAll(inputs: Float64Array, outputs: Float64Array, channels: numbe
     const [best] = ridges
       .map((weight) => ({ weight, error: errorOf(channel, solveFor(channel, weight, earlier), earlier) }))
       .sort((a, b) => a.error - b.error);
-    // The margin keeps a constant channel from gaining.
+    // With this margin, a constant channel does not gain.
     const gain = Math.log((without + 1e-3) / (best!.error + 1e-3)) / 2;
     return { channel, gain, ...best! };
   }
@@ -248,7 +251,7 @@ function momentsOf(means: Float64Array, size: number): { centre: Float64Array; s
   return { centre, spread: spread.map((value) => Math.sqrt(value) + leastSpread) };
 }
 
-/** The means of a device whose records begin: its first values, and 0 where they are missing. */
+/** The means at the first record of a device: its values, and 0 if they are missing. */
 function firstMeans(x: ArrayLike<number>, record: number, channels: number): Float64Array {
   return Float64Array.from({ length: channels * constants }, (_, i) => {
     const value = x[record * channels + Math.floor(i / constants)]!;
@@ -256,7 +259,7 @@ function firstMeans(x: ArrayLike<number>, record: number, channels: number): Flo
   });
 }
 
-/** Adds a record to the means, the cells from index `at` on. A missing value leaves them as they are. */
+/** Adds a record to the means, which are the cells from index `at` on. A missing value leaves its means unchanged. */
 function addToMeans(
   cells: Float64Array,
   at: number,
@@ -274,8 +277,8 @@ function addToMeans(
 }
 
 /**
- * Cells of a device: its means, and the number of its records. While these are few, the means are still near where they began, and
- * the values expected from them are as uncertain as the share of the beginning in them is large.
+ * Cells of a device: its means, and the number of its records. While the records are few, the means are still near their
+ * initial values, and the uncertainty of the expected values is proportional to the share of the initial value.
  */
 function createFollower(state: Omit<ContextState, 'precision'>, channels: number) {
   const size = channels * constants;
@@ -284,7 +287,7 @@ function createFollower(state: Omit<ContextState, 'precision'>, channels: number
   const expected = state.channels.map(({ coefficients, ...of }) => ({
     ...of,
     coefficients: Float64Array.from(coefficients),
-    // Variance from the beginning, of the means of each time constant, in variances of the residual.
+    // By time constant, the variance that the initial values add, in variances of the residual.
     ofBeginning: contextRecords.map((_, k) =>
       coefficients.reduce(
         (sum, coefficient, i) =>
@@ -299,7 +302,7 @@ function createFollower(state: Omit<ContextState, 'precision'>, channels: number
   const entering = new Float64Array(channels);
   const seenAt = size;
 
-  /** Standard deviation of a residual after `seen` records, as a multiple of that of a device that has been known for long. */
+  /** Standard deviation of a residual after `seen` records, as a multiple of that after many records. */
   function uncertainty(ofBeginning: readonly number[], seen: number): number {
     if (seen > forgotten) return 1;
     let variance = 1;
@@ -309,14 +312,14 @@ function createFollower(state: Omit<ContextState, 'precision'>, channels: number
 
   return {
     size: size + 1,
-    /** A device that history does not have. */
+    /** The device is not in the history. */
     begin(cells: Float64Array, at: number): void {
       cells.set(centre, at);
       cells[at + seenAt] = 0;
     },
     /**
-     * Writes how far a record deviates from what the sibling and the means before it expect into `rest`, then adds it to the means.
-     * A deviation of 0 is that of a value which is missing or does not count, and stays 0.
+     * Writes to `rest` the deviation of a record from the value that the sibling and the earlier means predict, then adds the
+     * record to the means. A deviation of 0 means that a value is missing or does not count, and stays 0.
      */
     step(
       cells: Float64Array,
@@ -352,10 +355,10 @@ function createFollower(state: Omit<ContextState, 'precision'>, channels: number
 
 export interface Context extends Part {
   /**
-   * T² of a record given the means of the records before it; adds it to them.
+   * Returns T² of a record given the means of the earlier records, then adds the record to the means.
    * @param x scaled, NaN = missing, from index `xAt` on
    * @param deviations of the record from the linear sibling, from index `deviationsAt` on
-   * @param rest gets what the context leaves of the deviations. Shape [channels]
+   * @param rest receives the part of the deviations that the context does not explain. Shape [channels]
    */
   step(
     cells: Float64Array,
@@ -369,7 +372,7 @@ export interface Context extends Part {
 
 /**
  * Cells: the means of each channel, and the number of records.
- * @param at the first one
+ * @param at index of the first cell
  */
 export function createContext(state: ContextState, at = 0): Context {
   const channels = state.centre.length / constants;
@@ -390,7 +393,10 @@ export function createContext(state: ContextState, at = 0): Context {
   };
 }
 
-/** T² of each record of history, shape [records], and what the context leaves of its deviations, as deployed. */
+/**
+ * T² of each record of the history, shape [records], and the part of its deviations that the context does not explain, computed
+ * as in live scoring.
+ */
 export function contextOfHistory(
   state: ContextState,
   { x, deviations, devices }: ContextHistory,
@@ -402,7 +408,7 @@ export function contextOfHistory(
   const rest = new Float64Array(channels);
   for (const { from, to } of devices) {
     const cells = new Float64Array(context.size);
-    // History has no records before its first ones.
+    // The history has no records before its first ones.
     context.begin(cells, '');
     for (let record = from; record < to; record++) {
       const at = record * channels;

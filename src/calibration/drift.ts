@@ -1,4 +1,4 @@
-/** Drift of one model version over all keys: a martingale on records that are far enough apart. */
+/** Detects drift of one model version over all keys, by a martingale on records that are far enough apart. */
 import { createDriftMartingale } from './martingale';
 
 export type DriftWatch = ReturnType<typeof createDriftWatch>;
@@ -14,18 +14,18 @@ interface DriftOptions {
   random: () => number;
 }
 
-/** Beyond this number of keys all counts restart, which only delays the next records. */
+/** With more keys, all counts restart, which only delays the next records. */
 const maxKeys = 100_000;
 
 /**
- * Uses one in `independentAfter` records of each key. The bound on false starts holds if these are exchangeable: keys that
- * change together, or a rhythm longer than the calibration block, count as drift.
+ * Uses one in `independentAfter` records of each key. The bound on false starts holds if these records are exchangeable: keys
+ * that change together, or a rhythm longer than the calibration block, count as drift.
  */
 export function createDriftWatch(options: DriftOptions) {
   const { independentAfter, calibrationRecords, random } = options;
   const needed = Math.max(2, options.recordsPerFalseStart / independentAfter);
   const martingale = createDriftMartingale(needed, calibrationRecords / independentAfter, random);
-  /** By key, records since the last one that was used. */
+  /** By key, number of records since the last one that was used. */
   const waited = new Map<string, number>();
   let active = false;
   return {
@@ -37,11 +37,11 @@ export function createDriftWatch(options: DriftOptions) {
       waited.set(key, since >= independentAfter ? 0 : since);
       if (since >= independentAfter) active = martingale.observe(10 ** -surprise);
     },
-    /** Whether drift is detected. Stays true: only another model version starts again. */
+    /** Whether drift was detected. It stays true until another model version is used. */
     get active() {
       return active;
     },
-    /** Logarithm of the evidence relative to that of the needed evidence, from 0 to 1. */
+    /** Logarithm of the evidence, relative to that of the evidence needed, from 0 to 1. */
     get evidenceRatio() {
       return active ? 1 : Math.min(1, Math.log1p(martingale.evidence) / Math.log1p(needed));
     },

@@ -1,11 +1,11 @@
 /**
- * The evidence of a record: the mean of its standardised statistics. A sum of squares changes by factors, so that its logarithm is
- * standardised. A statistic that is odd alone moves the mean by its share; several that are a little odd move it together.
+ * The evidence of a record: the mean of its standardised statistics. A sum of squares varies by factors, so its logarithm is
+ * standardised. If one statistic is odd, it moves the mean by its share; if several are a little odd, they move it together.
  */
 
 /** How a statistic is standardised. */
 export interface Standard {
-  /** `log`: it changes by factors, as a sum of squares does. */
+  /** `log` for statistics that vary by factors, such as a sum of squares. */
   scale: 'linear' | 'log';
   /** Median over the calibration block, on that scale. */
   centre: number;
@@ -13,13 +13,13 @@ export interface Standard {
   spread: number;
 }
 
-/** By statistic, in the order of the sum. Stored in the model version. */
+/** By statistic, in the order of summation. Stored in the model version. */
 export type EvidenceState = Readonly<Record<string, Standard>>;
 
-/** Lower bound before the logarithm; a perfect fit has 0. */
+/** Lower bound before the logarithm; a perfect fit yields 0. */
 const smallest = 1e-6;
 
-/** A statistic that hardly varies in the calibration block must not outweigh the others. */
+/** Smallest spread: a statistic that hardly varies in the calibration block must not outweigh the others. */
 const leastSpread = 0.05;
 
 /** @param values of the calibration records */
@@ -31,14 +31,14 @@ export function fitStandard(values: Float64Array, scale: Standard['scale']): Sta
   return { scale, centre, spread: Math.max(leastSpread, Math.sqrt(variance)) };
 }
 
-/** From the statistics of a record, in the order of the state, to its evidence. */
+/** Returns a function from the statistics of a record, in the order of the state, to its evidence. */
 export function createEvidence(state: EvidenceState): (statistics: ArrayLike<number>) => number {
   const standards = Object.values(state);
   return (statistics) => {
     let sum = 0;
     for (let i = 0; i < standards.length; i++) {
       const value = statistics[i]!;
-      // Overflow of a value beyond all measure; another statistic has it as infinite.
+      // NaN results from an overflow; another statistic is infinite then.
       if (Number.isNaN(value)) continue;
       sum += standardise(value, standards[i]!);
     }
@@ -55,7 +55,7 @@ function logarithm(value: number): number {
   return Math.log(Math.max(value, smallest));
 }
 
-/** The middle value, or the upper one of the two. NaN for an empty array. */
+/** The middle value, or the upper one of two middle values. NaN for an empty array. */
 export function median(values: Float64Array): number {
   return Float64Array.from(values).sort()[values.length >> 1] ?? NaN;
 }

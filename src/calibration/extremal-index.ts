@@ -1,13 +1,13 @@
 /**
- * The extremal index θ of a stationary series: extreme records come in clusters of 1/θ on average, so that alarms on N records are
- * worth θN independent ones (Leadbetter, Lindgren & Rootzén 1983).
+ * The extremal index θ of a stationary series: extreme records form clusters of mean size 1/θ, so that alarms on N records
+ * correspond to θN independent ones (Leadbetter, Lindgren & Rootzén 1983).
  */
 
 /**
- * The intervals estimator (Ferro & Segers 2003, "Inference for clusters of extreme values", equation 5): independent exceedances
- * have exponential times between them, clusters have many short ones.
+ * The intervals estimator (Ferro & Segers 2003, "Inference for clusters of extreme values", equation 5): the times between
+ * independent exceedances are exponential, while clusters have many short ones.
  * @param byDevice records of each device at which a high level is exceeded, ascending
- * @returns in (0, 1]; 1 where no two records of a device exceed it
+ * @returns in (0, 1]; 1 if no device has two exceedances
  */
 export function extremalIndex(byDevice: readonly ArrayLike<number>[]): number {
   let [count, longest] = [0, 0];
@@ -25,8 +25,8 @@ export function extremalIndex(byDevice: readonly ArrayLike<number>[]): number {
     }
   }
   if (count === 0) return 1;
-  // Short times only: the moments of an exponential need no correction, and (T − 1)(T − 2) would be 0.
+  // With short times only, the moments of an exponential need no correction, and (T − 1)(T − 2) would be 0.
   const estimate = longest <= 2 ? (2 * sum ** 2) / (count * squares) : (2 * lessOne ** 2) / (count * product);
-  // One cluster is the least that any exceedances can be.
+  // The exceedances form at least one cluster.
   return Math.min(1, Math.max(estimate, 1 / (count + 1)));
 }

@@ -1,24 +1,24 @@
-/** How unusual a silence of a device is, from the gaps between its records in history. */
+/** How unusual a silence of a device is, given the gaps between records in the history. */
 import { survival } from './survival';
 
 /** Gaps in units of the device's own interval. */
 export interface GapStatistics {
   /** Number of gaps. */
   count: number;
-  /** The longest ones, longest first. */
+  /** The longest gaps, longest first. */
   longest: readonly number[];
 }
 
-/** Gaps that are kept: the share of longer ones is known from there on. */
+/** Maximum number of gaps that are stored. For any longer gap, the number of gaps at least as long is known. */
 const keptGaps = 1000;
 
-/** Share of the false-alarm target that silences have. */
+/** Share of the false-alarm target that is reserved for silences. */
 const weight = 0.02;
 
-/** A silence is longer than this, in intervals: a record or two may be lost. */
+/** Least length of a silence, in intervals: one or two records may be lost. */
 const leastSilence = 3;
 
-/** Collects any number of gaps in bounded memory. */
+/** Collects gaps in bounded memory. */
 export function createGapCounter() {
   const longest: number[] = [];
   let count = 0;
@@ -31,7 +31,7 @@ export function createGapCounter() {
       longest.push(length);
       if (longest.length > 100 * keptGaps) keepLongest();
     },
-    /** Undefined if there was none. */
+    /** Undefined if there was no gap. */
     statistics(): GapStatistics | undefined {
       if (count === 0) return undefined;
       keepLongest();
@@ -42,17 +42,17 @@ export function createGapCounter() {
 
 export type SilenceScale = ReturnType<typeof createSilenceScale>;
 
-/** Surprise of a silence of a length in intervals. */
+/** Scale of surprise for silences, whose length is in intervals. */
 export function createSilenceScale({ count, longest }: GapStatistics) {
   const longestGap = Math.max(leastSilence, longest[0] ?? 0);
   const isCut = longest.length < count;
   return {
-    /** At least 0. */
+    /** Surprise of a silence, ≥ 0. */
     surpriseAt(length: number): number {
       if (length < leastSilence) return 0;
       const rank = longest.findIndex((gap) => gap < length);
       const atLeast = rank === -1 ? longest.length : rank;
-      // All that is kept is longer: how many more are is not known.
+      // All stored gaps are longer, so the number of gaps at least as long is not known.
       if (isCut && atLeast === longest.length) return 0;
       const p = survival(length, count, longestGap, atLeast);
       return Math.max(0, Math.log10(weight) - Math.log10(p));
@@ -60,7 +60,7 @@ export function createSilenceScale({ count, longest }: GapStatistics) {
     /** Shortest length with at least this surprise, which is above 0. */
     lengthAt(surprise: number): number {
       const logLimit = Math.log10(weight) - surprise + Math.log10(count + 1);
-      // Beyond the longest gap.
+      // The length exceeds the longest gap, where a power law extrapolates.
       if (logLimit < 0) return longestGap * 10 ** (-logLimit / 2);
       const allowed = Math.floor(10 ** logLimit + 1e-9) - 1;
       const next = longest[Math.min(allowed, longest.length - 1)] ?? 0;

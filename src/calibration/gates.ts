@@ -1,27 +1,29 @@
 /**
- * The gates of a new model version: what decides whether it comes into use, and whether it stays. The two versions have scored the same
- * records, one of them in the shadow.
+ * The gates of a new model version: they decide whether it comes into use and whether it stays. Both versions have scored the
+ * same records, one of them in the shadow.
  */
 
-/** Observations of two versions while one of them was in use. Those of several processes are added. */
+/** Observations of two versions during a trial. The evidence of several processes can be added. */
 export interface TrialEvidence {
-  /** Live records of all devices. */
+  /** Number of live records of all devices. */
   records: number;
-  /** Events of these records that opened, and those that the alarm budget held back. */
+  /** Number of events of these records that opened, and number that the alarm budget held back. */
   events: number;
   /** The records that both versions have scored. */
   sample: {
     records: number;
-    /** Anomalous ones by the version in use, and by the one in the shadow. */
+    /** Number of records that are anomalous by the version in use, and by the version in the shadow. */
     alarms: { inUse: number; shadow: number };
-    /** Surprise of some of them by both versions. */
+    /** Pairs of surprises of the same records by both versions, for some of the records. */
     surprises: readonly (readonly [inUse: number, shadow: number])[];
   };
-  /** Share found of the canaries in live records by the version in use, mean over the kinds; absent with too few of them. */
+  /**
+   * Detection power in live records of the version in use, as the mean over the kinds of faults; absent with too few canaries.
+   */
   livePower?: number;
   /** Time to score a record, s; absent where it was not measured. */
   secondsPerRecord?: { inUse: number; shadow: number };
-  /** Why the version in the shadow cannot be used, or cannot score. */
+  /** Reason why the version in the shadow cannot be used, or cannot score. */
   problem?: string;
 }
 
@@ -32,24 +34,24 @@ export type GateName = (typeof gateNames)[number];
 export interface Gate {
   gate: GateName;
   passed: boolean;
-  /** The measured value and its bound; absent where there was nothing to measure. */
+  /** The measured value and its bound; absent if nothing could be measured. */
   value?: number;
   limit?: number;
-  /** One sentence. */
+  /** The outcome in one sentence. */
   text: string;
 }
 
-/** Results of the training of a version. */
+/** Facts about a version from its training. */
 export interface VersionFacts {
   /** Share of normal records that may alarm at its threshold. */
   target: number;
-  /** 1 / mean size of a cluster of such alarms. */
+  /** Extremal index: 1 / mean size of a cluster of such alarms. */
   extremalIndex: number;
   /** Largest surprise of a golden anomaly. */
   reach: number;
   /** Loss on held-out records in the unit of the records, nats per value; absent for images, and if the version has none. */
   loss?: number | undefined;
-  /** Share found of canaries in held-out records, mean over the kinds; absent if it has none. */
+  /** Detection power in held-out records, as the mean over the kinds of faults; absent if it was not measured. */
   power?: number | undefined;
 }
 
@@ -59,27 +61,27 @@ export interface ChallengerFacts {
   inUse: Pick<VersionFacts, 'loss' | 'power'>;
 }
 
-/** Alarms beyond this multiple of the expected ones refuse a version … */
+/** A version is rejected for more alarms than this multiple of the expected number … */
 const alarmFactor = 3;
-/** … in addition to this many clusters … */
+/** … plus this many clusters … */
 const alarmClusters = 5;
-/** … unless the version in use has raised one alarm for this many: both then see an incident. */
+/** … unless it raises at most this many alarms for each alarm of the version in use: then both detect an incident. */
 const sharedFactor = 2;
 /** Smallest rank correlation of surprise between two versions. Those of unrelated scores are near 0. */
 const leastAgreement = 0.2;
-/** Fewest pairs that a correlation is computed of. */
+/** Fewest pairs for a correlation. */
 const fewestPairs = 100;
-/** Nats per value by which the held-out loss may be worse: errors 1.65 times as large. */
+/** Largest difference, in nats per value, by which the held-out loss may be worse: errors 1.65 times as large. */
 const worseLoss = 0.5;
-/** Share of the power of the version in use that is needed, as in the alert VaemonBlind. */
+/** Least detection power, as a share of that of the version in use; the same as in the alert VaemonBlind. */
 const powerShare = 0.5;
-/** A version is not refused for being slower than this times the version in use. */
+/** A version is rejected for its cost only if it takes more than this times as long as the version in use. */
 const costFactor = 3;
-/** Events beyond this multiple of the budget, and of the burst that it allows, send a promoted version back. */
+/** A promoted version is rolled back if there are more events than this multiple of the budget and of its burst. */
 const eventFactor = 3;
 const eventBurst = 10;
 
-/** Evidence of several processes. */
+/** Adds the evidence of several processes. */
 export function addEvidence(parts: readonly TrialEvidence[]): TrialEvidence {
   const sum = (of: (one: TrialEvidence) => number): number =>
     parts.reduce((total, one) => total + of(one), 0);
@@ -110,7 +112,7 @@ export function addEvidence(parts: readonly TrialEvidence[]): TrialEvidence {
   };
 }
 
-/** The gate of a version that cannot be used, or cannot score. */
+/** The failed gate of a version that cannot be used, or cannot score. */
 export function unusable(problem: string): Gate {
   return { gate: 'usable', passed: false, text: problem };
 }
@@ -207,20 +209,20 @@ function judgeCost({ secondsPerRecord: seconds }: TrialEvidence): Gate {
 }
 
 export interface PromotedFacts {
-  /** With the promoted version in use, and the previous one in the shadow. */
+  /** Evidence with the promoted version in use, and the previous one in the shadow. */
   evidence: TrialEvidence;
-  /** Events that the budget or the target allows for these records. */
+  /** Number of events that the budget or the target allows for these records. */
   allowedEvents: number;
-  /** Share found of the canaries at the training of the promoted version; absent if it has none. */
+  /** Detection power at the training of the promoted version; absent if it was not measured. */
   trainedPower?: number | undefined;
 }
 
-/** The gates of a promoted version in its first hours: it goes back if one fails. */
+/** The gates of a promoted version in its first hours; it is rolled back if one fails. */
 export function judgePromoted({ evidence, allowedEvents, trainedPower: trained }: PromotedFacts): Gate[] {
   const { events, sample, livePower: live } = evidence;
   const limit = eventFactor * allowedEvents + eventBurst;
   const { inUse, shadow } = sample.alarms;
-  // Else it is an incident, which no rollback ends.
+  // If both versions alarm, there is an incident, which a rollback would not end.
   const alarmsMore = inUse > sharedFactor * shadow + alarmClusters;
   const isBlind = live !== undefined && trained !== undefined && live < powerShare * trained;
   return [
@@ -247,7 +249,7 @@ export function judgePromoted({ evidence, allowedEvents, trainedPower: trained }
   ];
 }
 
-/** Spearman's rank correlation; values that are equal share their mean rank. 0 where a column is constant. */
+/** Spearman's rank correlation; equal values share their mean rank. 0 if a column is constant. */
 export function rankCorrelation(pairs: readonly (readonly [number, number])[]): number {
   const first = meanRanks(pairs.map(([a]) => a));
   const second = meanRanks(pairs.map(([, b]) => b));

@@ -1,8 +1,9 @@
 /**
- * The level of each channel of a device, in scaled units. Sensors drift, plants warm up, a load changes for good. Two moves are
- * taken off a channel before a model sees it: what its exponential mean has moved beyond all that history has shown, as far as
- * the channel wandered in history; and a new normal: values that have been outside the history's range for `acceptAfter` records.
- * Within its history a channel stays as it is, so that a model is trained and calibrated as it is deployed.
+ * The level of each channel of a device, in scaled units. Sensors drift, plants warm up, a load changes permanently. Two shifts
+ * are subtracted from a channel before a model reads it. The first is the part of its exponential mean that exceeds the range
+ * of the history, in proportion to how much the channel wandered there. The second is a new normal: values that have been
+ * outside the history's range for `acceptAfter` records. Within the range of its history a channel is unchanged, so that a
+ * model is trained and calibrated on the same values that it scores.
  */
 import type { Part } from './memory';
 
@@ -10,34 +11,37 @@ import type { Part } from './memory';
 export interface LevelState {
   /** Memory of the exponential mean, records. */
   memory: number;
-  /** Share, 0 to 1, by which a channel follows its level beyond the range of history. */
+  /** By channel, the share from 0 to 1 by which it follows its level beyond the range of the history. */
   share: readonly number[];
   mean: readonly number[];
-  /** Least and largest level in history. */
+  /** Least and largest level in the history. */
   lowest: readonly number[];
   highest: readonly number[];
-  /** Outside of these bounds hardly a normal value is. */
+  /** Normal values hardly ever lie outside of these bounds. */
   low: readonly number[];
   high: readonly number[];
-  /** Records outside the bounds that make a new normal; 0 = never, and no level is followed. */
+  /** Number of records outside the bounds that make a new normal; 0 = never, and no level is followed. */
   acceptAfter: number;
-  /** Share, 0 to 1, of the records of history with a value of the channel. Absent in older versions: each has one. */
+  /**
+   * Share, 0 to 1, of the records in the history that have a value of the channel. Absent in older versions: every record
+   * counts as having one.
+   */
   density?: readonly number[];
-  /** Levels at the end of history, by device. */
+  /** Levels at the end of the history, by device. */
   devices: Readonly<Record<string, readonly number[]>>;
 }
 
-/** A history is cut into this many blocks; the memory of a level is one of them. */
+/** The history is divided into this many blocks; the memory of a level is as long as one of them. */
 const blocks = 16;
 const leastMemory = 20;
-/** A tenth of a channel's spread is no wandering. */
+/** Deviations of less than this share of a channel's spread do not count as wandering. */
 const leastDeviation = 0.05;
-/** Share of the values at each end that do not count for the bounds. */
+/** Share of the values at each end that is ignored for the bounds. */
 const trimmed = 0.005;
-/** Devices whose level at the end of history is kept, at most. */
+/** Maximum number of devices whose level at the end of the history is stored. */
 const maxDevices = 1000;
 
-/** The history of a device in order of time. */
+/** The history of one device, in order of time. */
 export interface History {
   key: string;
   /** First row, and the row after the last. */
@@ -45,7 +49,7 @@ export interface History {
   to: number;
 }
 
-/** Values of a channel in its level. @param memory records */
+/** Memory in values of the channel, for a channel that has values in only a part of the records. @param memory records */
 function memoryOf(memory: number, density: number): number {
   return Math.max(Math.min(memory, leastMemory), memory * density);
 }
@@ -87,7 +91,7 @@ export function fitLevel(
     const quantile = (q: number): number =>
       sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
     const [least, largest] = [quantile(trimmed), quantile(1 - trimmed)];
-    // What swings slowly may go further next time, and stay there for long.
+    // A channel that swings slowly may go further next time, and stay there for long.
     const room = Math.max(leastDeviation, (highest - lowest) / 2);
     return {
       share: wanderShare(at, channel, histories),
@@ -114,7 +118,9 @@ export function fitLevel(
   };
 }
 
-/** r² / (1 + r²), where r is the variance between the blocks of a history over that within them: does the channel wander? */
+/**
+ * r² / (1 + r²), where r is the variance between the blocks of a history over that within them: how much the channel wanders.
+ */
 function wanderShare(
   at: (row: number, channel: number) => number,
   channel: number,
@@ -155,57 +161,63 @@ function wanderShare(
 
 export interface Level extends Part {
   /**
-   * What to take off the channels of a record; then adds the record. Depends on values alone, not on scores.
+   * Returns the amounts to subtract from the channels of a record, then adds the record. They depend only on values, not on
+   * scores.
    * @param x scaled values of the record, NaN = missing. Shape [channels]
    * @param time event time, Unix ms
-   * @param shift gets what to take off, scaled, from index `to` on
-   * @returns whether anything is taken off
+   * @param shift receives the amounts, scaled, from index `to` on
+   * @returns whether any amount is not 0
    */
   step(cells: Float64Array, x: ArrayLike<number>, time: number, shift: Float32Array, to: number): boolean;
-  /** Channels with a new normal from the record after that of the last `step` on. */
+  /** Channels whose new normal takes effect after the record of the last `step`. */
   readonly moved: readonly number[];
-  /** Channels that have been outside for most of the newest `records` records get their new normal now. */
+  /** Accepts a new normal for channels that were outside for most of the newest `records` records. */
   accept(cells: Float64Array, records: number, time: number): void;
-  /** Channels with a new normal since a time go back to where they stood before; for the others, none is on its way. */
+  /**
+   * Returns channels with a new normal since a time to their earlier state; for other channels, cancels a new normal that is
+   * about to form.
+   */
   undo(cells: Float64Array, since: number): void;
 }
 
-/** A share outside of more than this is a new normal; an exponential share passes it after `acceptAfter` records. */
+/**
+ * If the exponential share of values outside exceeds this, there is a new normal; it exceeds it after `acceptAfter` records.
+ */
 const acceptedShare = 0.5;
 
-/** While a channel is inside, and has been outside less often than this, no new normal is on its way. */
+/** While a channel is inside and its share outside is below this, no new normal is forming. */
 const quietShare = 0.1;
 
-/** A channel that reports in few records has a new normal after this many values at least. */
+/** Least number of values for the new normal of a channel that reports in few records. */
 const leastValues = 10;
 
 const cellsPerChannel = 8;
 const none: readonly number[] = [];
 
 /**
- * Cells, by channel: level, offset of the new normal, share outside, and the sum of the values outside with the same weights; then
- * what undoes a new normal: the level while none was on its way, the event time of the newest new normal, and offset and level before it.
- * Levels are those of the values less the offset.
- * @param first cell
+ * Cells, by channel: level, offset of the new normal, share outside, and the weighted sum of the values outside; then the data
+ * to undo a new normal: the level before a new normal began to form, the event time of the newest new normal, and offset and
+ * level before it. Levels are those of the values minus the offset.
+ * @param first index of the first cell
  */
 export function createLevel(state: LevelState, first = 0): Level {
   const { memory, share, mean, lowest, highest, low, high, acceptAfter, density, devices } = state;
   const channels = mean.length;
   const densityOf = (channel: number): number => density?.[channel] ?? 1;
   const memories = mean.map((_, j) => memoryOf(memory, densityOf(j)));
-  /** Rate at which the share outside follows, by channel. Only values count. */
+  /** By channel, the rate at which the share outside follows. Only records with a value count. */
   const rates = mean.map((_, j) => {
     const values = Math.max(Math.min(acceptAfter, leastValues), acceptAfter * densityOf(j));
     return acceptAfter === 0 ? 0 : 1 - (1 - acceptedShare) ** (1 / values);
   });
   let moved: readonly number[] = none;
 
-  /** The part of a level beyond the range of history that is taken off. */
+  /** The part of a level beyond the range of the history that is subtracted. */
   function beyondHistory(level: number, channel: number): number {
     return share[channel]! * (level - Math.max(lowest[channel]!, Math.min(highest[channel]!, level)));
   }
 
-  /** The weighted mean of the values outside takes the place of the mean. */
+  /** Moves the level to the weighted mean of the values outside. */
   function moveTo(cells: Float64Array, channel: number, time: number): void {
     const at = first + cellsPerChannel * channel;
     const offset = cells[at + 1]!;
@@ -260,7 +272,7 @@ export function createLevel(state: LevelState, first = 0): Level {
         if (off !== 0) any = true;
         const value = x[j]!;
         if (Number.isNaN(value)) continue;
-        // Whether its level is followed or not: following distorts what swings slowly, and a new normal ends that.
+        // Measured without the followed level: following distorts slow swings, and would end a new normal.
         const seen = value - cells[at + 1]!;
         cells[at]! += (seen - level) / memories[j]!;
         const isOutside = seen < low[j]! || seen > high[j]!;

@@ -1,17 +1,19 @@
 /**
  * Drift test: a conformal test martingale with Shiryaev-Roberts restarts (Vovk, Petej, Nouretdinov, Ahlberg, Carlsson &
- * Gammerman 2021, "Retrain or not retrain"). A player bets on the rank of each record among all records before it. While
- * records are exchangeable, the ranks are independent and uniform, and no betting strategy gains on average:
+ * Gammerman 2021, "Retrain or not retrain"). A player bets on the rank of each record among all earlier records. While records
+ * are exchangeable, the ranks are independent and uniform, and no betting strategy gains on average:
  *   R ← (1 + R)·bet(rank),  R − n is a martingale,  so E[n until R ≥ c] ≥ c,  and P(R ≥ c within n) ≤ n / c.
  */
 
-/** Resolution of p-values: no record, however surprising, gains more than others among the smallest 1/256 of them. */
+/**
+ * Resolution of p-values. All p-values below 1/256 count alike, so no single record, however surprising, gains more than that.
+ */
 const bins = 256;
 
 /**
- * The rank of each p-value among those before it, ties broken at random: uniform on [0, 1] and independent while records
- * are exchangeable (Vovk, Gammerman & Shafer 2005, § 8.1), however few records the p-values were calibrated on.
- * @param calibrationRecords independent records whose p-values, uniform by construction, came before the first
+ * The rank of each p-value among the earlier ones, with ties broken at random: uniform on [0, 1] and independent while records
+ * are exchangeable (Vovk, Gammerman & Shafer 2005, § 8.1), for any number of calibration records.
+ * @param calibrationRecords number of independent records whose p-values, uniform by construction, precede the first
  * @param random uniform on [0, 1)
  */
 export function createRanks(calibrationRecords: number, random: () => number): (p: number) => number {
@@ -29,15 +31,16 @@ export function createRanks(calibrationRecords: number, random: () => number): (
 }
 
 /**
- * Slopes of the bets 1 + slope·(rank − ½): on falling ranks (more anomalous records), on rising ranks (calmer records), and no bet. None
- * pays more than 1.9 times the stake, so that only dozens of records in a row show a drift: a short incident is an event.
+ * Slopes of the bets 1 + slope·(rank − ½): on falling ranks (more anomalous records), on rising ranks (calmer records), and no
+ * bet. None pays more than 1.9 times the stake, so only dozens of successive records reveal a drift: a short incident is an
+ * event, not a drift.
  */
 const slopes = [0, 1, -1, 1.8, -1.8] as const;
 
 /** Share of the capital that moves between the bets with each record: the Simple Jumper of Vovk et al. (2021, § 4). */
 const jumping = 0.002;
 
-/** The gain factor for each rank; 1 on average while ranks are uniform. */
+/** The gain factor for each rank. Its mean is 1 while ranks are uniform. */
 export function createBets(): (rank: number) => number {
   const capital: number[] = slopes.map(() => 1 / slopes.length);
   return (rank) => {
@@ -73,7 +76,7 @@ export function createDriftMartingale(
       bet = createBets();
       return true;
     },
-    /** The Shiryaev-Roberts statistic R; without drift its mean is at most the number of records. */
+    /** The Shiryaev-Roberts statistic R. Without drift, its mean is at most the number of records. */
     get evidence() {
       return evidence;
     },

@@ -1,4 +1,4 @@
-/** Symmetric positive definite matrices, row-major. */
+/** Operations on symmetric positive definite matrices, row-major. */
 
 /**
  * L of M = L·Lᵀ, the Cholesky factor (Golub & Van Loan 2013, § 4.2). Shape [size, size]; above the diagonal 0.
@@ -7,7 +7,7 @@
 export function cholesky(matrix: ArrayLike<number>, size: number): Float64Array {
   const factor = new Float64Array(size * size);
   for (let i = 0; i < size; i++) {
-    // Rounding leaves about as much of a pivot that is 0.
+    // A pivot that should be 0 has about this value after rounding.
     const least = size * Number.EPSILON * matrix[i * size + i]!;
     for (let j = 0; j <= i; j++) {
       let sum = matrix[i * size + j]!;
@@ -35,7 +35,7 @@ export function solve(factor: Float64Array, size: number, b: Float64Array): Floa
   return b;
 }
 
-/** @throws RangeError as `cholesky` */
+/** @throws RangeError under the same conditions as `cholesky` */
 export function inverse(matrix: ArrayLike<number>, size: number): Float64Array {
   const factor = cholesky(matrix, size);
   const result = new Float64Array(size * size);
@@ -48,7 +48,7 @@ export function inverse(matrix: ArrayLike<number>, size: number): Float64Array {
   return result;
 }
 
-/** xᵀ·M·x of a symmetric matrix. */
+/** xᵀ·M·x for a symmetric matrix M. */
 export function quadraticForm(matrix: Float64Array, size: number, x: ArrayLike<number>): number {
   let total = 0;
   for (let i = 0; i < size; i++) {

@@ -1,6 +1,6 @@
 /**
- * What is weak and lasts: T² of an exponential mean of signed errors (a multivariate EWMA chart, Lowry et al. 1992). Signed errors of
- * noise cancel in a mean and those of a shift do not, while squares of both add up.
+ * Detects weak lasting deviations: T² of an exponential mean of signed errors (a multivariate EWMA chart, Lowry et al. 1992).
+ * In a mean, signed errors of noise cancel and those of a shift do not, while the squares of both add up.
  */
 import { inverse, quadraticForm } from './matrix';
 import type { Part } from './memory';
@@ -13,16 +13,16 @@ export interface ChartState {
   precision: readonly number[];
 }
 
-/** The least spread of errors, in standard deviations of the channel. */
+/** Smallest spread of errors, in standard deviations of the channel. */
 const leastSpread = 0.05;
 const noise = 0.01;
 
-/** Weight of the newest record in an exponential mean, which then varies as a plain mean over that number of records does. */
+/** Weight of the newest record in an exponential mean. The mean then varies like a plain mean over that number of records. */
 const rateOf = (records: number): number => 2 / (records + 1);
 
 /**
  * @param means exponential means of the errors over normal records. Shape [records, errors]
- * @param records of a mean
+ * @param records number of records of a mean
  */
 export function fitChart(means: Float64Array, size: number, records: number): ChartState {
   const count = means.length / size;
@@ -66,12 +66,12 @@ export function addToMeans(
   const rate = rateOf(records);
   for (let i = 0; i < centre.length; i++) {
     const error = errors[from + i]!;
-    // An overflow must not stay in the mean for good.
+    // An overflow would stay in the mean permanently.
     if (Number.isFinite(error)) cells[at + i]! += (error - centre[i]! - cells[at + i]!) * rate;
   }
 }
 
-/** T² of the means in an array, from index `at` on. */
+/** Returns a function for T² of the means in an array, from index `at` on. */
 export function createDistance({
   spread,
   precision,
@@ -85,15 +85,15 @@ export function createDistance({
   };
 }
 
-/** Cells: the mean of each error. They begin at 0, at which a device is as normal as can be. */
+/** Cells: the mean of each error. They begin at 0, the most normal state. */
 export interface MeanChart extends Part {
-  /** Adds the errors of a record, from index `from` on, to their means; returns T² of the means. */
+  /** Adds the errors of a record, from index `from` on, to their means. Returns T² of the means. */
   step(cells: Float64Array, errors: ArrayLike<number>, from: number, centre: ArrayLike<number>): number;
 }
 
 /**
- * @param records of a mean
- * @param at the first cell
+ * @param records number of records of a mean
+ * @param at index of the first cell
  */
 export function createMeanChart(state: ChartState, records: number, at = 0): MeanChart {
   const distance = createDistance(state);

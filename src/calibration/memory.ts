@@ -1,23 +1,23 @@
 /**
- * The memory that a model version keeps of each device: numbers in one array, its cells, of which each part of the memory has a stretch.
- * So a device costs little, and its state is saved and restored to the last bit.
+ * The memory that a model version keeps of each device: numbers in one array, the cells, of which each part of the memory has a
+ * range. So a device costs little, and its state is saved and restored bit for bit.
  */
 import { RecencyMap, type DeviceLinks, type Listed } from '../domain/recency';
 
-/** A part of the memory of a device, with its stretch of the cells. */
+/** A part of the memory of a device, with its range of the cells. */
 export interface Part {
   /** Number of cells. */
   readonly size: number;
-  /** Sets the cells of a device, which are 0, to those of a device without records. */
+  /** Sets the cells of a device without records; they are 0 before. */
   begin(cells: Float64Array, key: string): void;
 }
 
-/** Gives each part its stretch of the cells, one after the other. */
+/** Assigns each part its range of the cells, one after the other. */
 export function createLayout() {
   const parts: Part[] = [];
   let size = 0;
   return {
-    /** @param create a part, from its first cell */
+    /** @param create creates a part, given its first cell */
     place<P extends Part>(create: (at: number) => P): P {
       const part = create(size);
       size += part.size;
@@ -27,7 +27,7 @@ export function createLayout() {
     begin(cells: Float64Array, key: string): void {
       for (const part of parts) part.begin(cells, key);
     },
-    /** Cells of a device. */
+    /** Number of cells of a device. */
     get size() {
       return size;
     },
@@ -35,11 +35,11 @@ export function createLayout() {
 }
 
 export interface MemoryPolicy {
-  /** Largest number of devices; the least recently seen is dropped. */
+  /** Maximum number of devices; the least recently seen one is dropped. */
   maxKeys: number;
 }
 
-/** The least recently seen device comes first. */
+/** A snapshot of the memory, the least recently seen device first. */
 export interface MemorySnapshot {
   keys: readonly string[];
   /** Shape [keys, size]. */
@@ -54,9 +54,9 @@ interface Entry<Device> extends Listed<Entry<Device>> {
 export type Memories<Device> = ReturnType<typeof createMemories<Device>>;
 
 /**
- * @param size cells of a device
- * @param create the device over its cells; `isNew`: they are 0
- * @throws RangeError if a snapshot is of another size
+ * @param size cells per device
+ * @param create creates the device on its cells; `isNew`: the cells are 0
+ * @throws RangeError if the snapshot has another size
  */
 export function createMemories<Device>(
   size: number,
@@ -67,7 +67,7 @@ export function createMemories<Device>(
   const entries = new RecencyMap<Entry<Device>>();
   if (snapshot.cells.length !== snapshot.keys.length * size)
     throw new RangeError('the memory of the devices has another size');
-  // No function here may refer to the snapshot: it would be kept as long as the memories are.
+  // No function below may refer to the snapshot: it would stay in memory as long as the memories exist.
   const { keys, cells } = snapshot;
   for (let k = Math.max(0, keys.length - maxKeys); k < keys.length; k++)
     add(keys[k]!, cells.slice(k * size, (k + 1) * size), false);
@@ -92,7 +92,7 @@ export function createMemories<Device>(
       if (links !== undefined) links.memory = entry;
       return entry.device;
     },
-    /** Does not make the device the most recently seen one. */
+    /** As `of`, but does not mark the device as the most recently seen one. */
     peek: (key: string): Device | undefined => entries.get(key)?.device,
     get size() {
       return entries.size;

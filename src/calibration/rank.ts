@@ -1,21 +1,21 @@
-/** Ranks among values, computed several times for every record. */
+/** Ranks among sorted values, computed several times per record. */
 
 /**
- * A guide table narrows the answer to a few places (Chen & Asau 1974), so that most need no search.
+ * A guide table limits the search to a few places (Chen & Asau 1974), so that most values need none.
  * @param sorted ascending, finite
- * @returns the number of values below its argument, which must not be NaN
+ * @returns a function for the number of values below its argument, which must not be NaN
  */
 export function createRank(sorted: Float64Array): (value: number) => number {
   const n = sorted.length;
   const least = sorted[0] ?? 0;
   const largest = sorted[n - 1] ?? 0;
-  // One cell if all values are equal, or their range overflows.
+  // There is one cell if all values are equal, or if their range overflows.
   const perCell = n / (largest - least);
   const cells = Number.isFinite(perCell) && perCell > 0 ? n : 1;
-  /** Monotonic in the value; the search relies on nothing else. */
+  /** The cell must be monotonic in the value; the search needs no other property. */
   const cellOf = (value: number): number =>
     cells === 1 ? 0 : Math.min(cells - 1, Math.floor((value - least) * perCell));
-  /** By cell, the number of values in the cells before it. */
+  /** By cell, the number of values in all earlier cells. */
   const before = new Uint32Array(cells + 1);
   for (const value of sorted) before[cellOf(value) + 1]!++;
   for (let cell = 0; cell < cells; cell++) before[cell + 1]! += before[cell]!;
@@ -36,8 +36,8 @@ export function createRank(sorted: Float64Array): (value: number) => number {
 }
 
 /**
- * The value that has `rank` others before it in order: quickselect (Hoare 1961), which needs a fifth of the time of a sort.
- * @param values finite; reordered
+ * The value of the given rank in ascending order, by quickselect (Hoare 1961), which takes a fifth of the time of a sort.
+ * @param values finite; they are reordered
  */
 export function valueAt(values: Float64Array, rank: number): number {
   let [low, high] = [0, values.length - 1];

@@ -1,18 +1,21 @@
-/** Means of statistics over the newest records of a device: what lasts adds up, and a single record counts less. */
+/** Means of statistics over the newest records of a device: lasting deviations add up, and a single record counts less. */
 import type { Part } from './memory';
 
-/** Records of a mean. */
+/** Number of records of a mean. */
 export const meanRecords = 10;
 
 export interface RecentMeans extends Part {
-  /** Adds the statistics of a record; `out` gets the mean of each over the newest records, this one included, from `to` on. */
+  /**
+   * Adds the statistics of a record. `out` receives, from `to` on, the mean of each statistic over the newest records, this one
+   * included.
+   */
   step(cells: Float64Array, statistics: ArrayLike<number>, out: Float64Array, to: number): void;
 }
 
 /**
- * Cells: records seen, then a ring of each statistic.
+ * Cells: number of records seen, then a ring for each statistic.
  * @param count number of statistics
- * @param at first cell
+ * @param at index of the first cell
  */
 export function createRecentMeans(count: number, at = 0): RecentMeans {
   return {
@@ -26,7 +29,7 @@ export function createRecentMeans(count: number, at = 0): RecentMeans {
         const first = at + 1 + s * meanRecords;
         cells[first + (seen % meanRecords)] = statistics[s]!;
         let sum = 0;
-        // The oldest first: the order of a sum changes its last digits.
+        // Summed from the oldest on, as the order of a sum changes its last digits.
         for (let i = 1; i <= used; i++) sum += cells[first + ((seen - used + i) % meanRecords)]!;
         out[to + s] = sum / used;
       }

@@ -1,7 +1,7 @@
 /**
- * Frozen channels and devices: how long a channel repeats its value, against how long it has done so. What is exchangeable is not
- * a record but a run, so that of M runs of history those count that are at least as long. A run is judged at the resolution that
- * its value is written with: a history with nine digits knows what a record with two would repeat.
+ * Frozen channels and devices: for how long a channel repeats its value, compared with the history. The exchangeable unit is a
+ * run, not a record, so of the M runs of the history, those that are at least as long count. A run is compared at the
+ * resolution of its values: a history with nine digits shows how often values would repeat with two.
  */
 import type { Values } from '../domain/record';
 import type { History } from './level';
@@ -17,17 +17,17 @@ export interface RunCounts {
 /** The runs of a channel at one resolution. */
 interface RunTable {
   all: RunCounts;
-  /** Runs of values that do not rest. */
+  /** Runs of values that are not resting values. */
   rest: RunCounts;
-  /** Values that rest again and again, with their own runs. */
+  /** Resting values, which occur in long runs again and again, with their own runs. */
   own: readonly { value: number; runs: RunCounts }[];
-  /** Share of the values that rest. */
+  /** Share of the values that are resting values. */
   resting: number;
 }
 
 /** Stored in the model version. */
 export interface RunState {
-  /** By channel, by number of decimals; the last table is that of the values as they are written. */
+  /** By channel, then by number of decimals. The last table has the values as they are written. */
   channels: readonly (readonly RunTable[])[];
   /** Runs of whole records, by the number of decimals that every channel has lost. */
   whole: readonly RunCounts[];
@@ -37,7 +37,7 @@ const mostDecimals = 6;
 const knownValues = 16;
 const fewestRuns = 10;
 
-/** Decimals that a value is written with, at most `mostDecimals`. */
+/** Number of decimals with which a value is written, at most `mostDecimals`. */
 function decimalsOf(value: number): number {
   const slack = 1e-9 * Math.max(1, Math.abs(value));
   for (let d = 0, power = 1; d < mostDecimals; d++, power *= 10)
@@ -94,7 +94,7 @@ function beginRuns(cells: Float64Array, at: number, channels: number): void {
   for (let j = 0; j < channels; j++) cells[at + 2 * j] = NaN;
 }
 
-/** Counts a record. A missing value neither extends nor ends a run, nor does a record without values. */
+/** Counts a record. A missing value neither extends nor ends a run; neither does a record without values. */
 function countRun(
   cells: Float64Array,
   at: number,
@@ -122,7 +122,7 @@ function countRun(
 }
 
 function fitChannel(at: (row: number) => number, histories: readonly History[]): RunTable[] {
-  /** Values by their decimals. */
+  /** Number of values by their decimals. */
   const values = new Array<number>(mostDecimals + 1).fill(0);
   let total = 0;
   for (const { from, to } of histories) {
@@ -154,7 +154,7 @@ function fitTable(at: (row: number) => number, histories: readonly History[]): R
       isNew = false;
     }
   }
-  // A history has many values and few frequent ones: the latter are found by sorting.
+  // Of the many values of a history, few are frequent; those are found by sorting.
   const sorted = values.slice(0, runs).sort();
   const frequent = new Map<number, number[]>();
   let distinct = 0;
@@ -178,7 +178,7 @@ function fitTable(at: (row: number) => number, histories: readonly History[]): R
   };
 }
 
-/** Runs by their length. @param lengths in any order */
+/** Counts of runs by length. @param lengths in any order */
 function countRuns(lengths: readonly number[] | Float64Array): RunCounts {
   const counts = new Map<number, number>();
   for (const length of lengths) counts.set(length, (counts.get(length) ?? 0) + 1);
@@ -186,7 +186,7 @@ function countRuns(lengths: readonly number[] | Float64Array): RunCounts {
   return { lengths: ascending, counts: ascending.map((length) => counts.get(length)!) };
 }
 
-/** P(a run is at least as long); 1 without any run. */
+/** The probability that a run is at least as long; 1 if the history has no runs. */
 function createRunSurvival({ lengths, counts }: RunCounts): (length: number) => number {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const longest = lengths.at(-1) ?? 0;
@@ -198,21 +198,22 @@ function createRunSurvival({ lengths, counts }: RunCounts): (length: number) => 
   };
 }
 
-/** Above this p a run is no evidence: a channel that rests somewhat longer than usual must not reorder quiet records. */
+/** Above this p-value a run is no evidence: a channel that rests somewhat longer than usual must not reorder quiet records. */
 const silentAbove = 1e-4;
 
 export interface RunLengths extends Part {
   /**
    * Counts a record.
-   * @param values raw, from index `from` on; a missing one neither extends nor ends a run, and a record without values is none
-   * @returns the surprise of the runs of the device: that of the least likely channel, or of all together; 0 if it is likely
+   * @param values as measured, from index `from` on; a missing one neither extends nor ends a run, and a record without values
+   * is ignored
+   * @returns the surprise of the least likely run, of a channel or of the whole record; 0 if it is likely
    */
   step(cells: Float64Array, values: Values, from: number): number;
-  /** Records that a channel has repeated its value, and −log10 of the probability of such a run. */
+  /** Number of records in which a channel has repeated its value, and −log10 of the probability of such a run. */
   ofChannel(cells: Float64Array, channel: number): { repeats: number; surprise: number };
 }
 
-/** @param at first cell */
+/** @param at index of the first cell */
 export function createRunLengths(state: RunState, at = 0): RunLengths {
   const channels = state.channels.length;
   const whole = at + 2 * channels;
@@ -233,8 +234,8 @@ export function createRunLengths(state: RunState, at = 0): RunLengths {
   };
 
   /**
-   * Decimals that the newest values have lost against history: the most that is no coincidence, as one value in 10^k ends with k
-   * zeros. A value that rests in history has lost none.
+   * Number of decimals that the newest values have lost compared with the history: the largest number that is no coincidence,
+   * as one value in 10^k ends with k zeros. A resting value of the history has lost none.
    */
   const lostBy = new Int32Array(mostDecimals + 1);
   const possible = new Int32Array(mostDecimals + 1);

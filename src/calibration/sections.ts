@@ -1,18 +1,19 @@
 /**
- * The test of sections. A sum over C channels varies by √C, so that what is odd in a few channels of many drowns in it, while a
- * maximum over single channels alarms whenever one of them is new. So the channels are cut, in their order, into sections of a few,
- * and the logarithm of what a section adds to the reconstruction is standardised. The statistic is the largest of them: a scan with
- * windows of one width (Arias-Castro, Donoho & Huo 2005, "Near-optimal detection of geometric objects by fast multiscale methods").
+ * The test of sections. A sum over C channels varies by √C, so a deviation in a few of many channels is lost in it, while a
+ * maximum over single channels alarms whenever one of them is new. So the channels are divided, in their order, into sections
+ * of a few, and the logarithm of a section's contribution to the reconstruction is standardised. The statistic is the largest
+ * of them: a scan with windows of one width (Arias-Castro, Donoho & Huo 2005, "Near-optimal detection of geometric objects by
+ * fast multiscale methods").
  */
 import { fitStandard, standardise, type Standard } from './evidence';
 
 /** Median and spread of each section over the calibration block. Stored in the model version. */
 export type SectionsState = readonly Standard[];
 
-/** Channels of a section at most. */
+/** Maximum number of channels of a section. */
 const widest = 5;
 
-/** Where each section begins, and the end of the last one. */
+/** Index of the first channel of each section, and the end of the last one. */
 function bordersOf(channels: number): number[] {
   const count = Math.ceil(channels / widest);
   return Array.from({ length: count + 1 }, (_, section) => Math.round((section * channels) / count));
@@ -20,7 +21,7 @@ function bordersOf(channels: number): number[] {
 
 /**
  * @param contributions to the reconstruction in the calibration block. Shape [records, channels]
- * @returns undefined where all channels are one section
+ * @returns undefined if all channels form one section
  */
 export function fitSections(contributions: Float64Array, channels: number): SectionsState | undefined {
   if (channels <= widest) return undefined;
@@ -34,7 +35,8 @@ export function fitSections(contributions: Float64Array, channels: number): Sect
 }
 
 /**
- * @returns the largest section of a record in standard deviations above its median, or 0; its contributions are those from an index on
+ * @returns a function for the largest section of a record, in standard deviations above its median, or 0 if that is negative;
+ * it reads the contributions from an index on
  */
 export function createSections(
   state: SectionsState,

@@ -1,6 +1,6 @@
 /**
- * The slow test, for what is weaker and lasts longer than the means in the evidence: a chart of means over 60 records. It is used
- * only where history can say what such a mean looks like: it needs many independent stretches.
+ * The slow test, for deviations that are weaker and last longer than those in the evidence: a chart of means over 60 records.
+ * It is used only if the history contains many independent stretches, from which the distribution of such means is known.
  */
 import { autocorrelationTime } from './autocorrelation';
 import { createMeanChart, fitChart, type ChartState } from './mean-chart';
@@ -10,25 +10,25 @@ import type { Part } from './memory';
 export interface SlowState extends ChartState {
   /** Mean of each error over the fit block. Shape [errors]. */
   centre: readonly number[];
-  /** The same of each device that has enough records there. */
+  /** Mean errors of each device that has enough records there. */
   devices: Readonly<Record<string, readonly number[]>>;
 }
 
-/** Records of the exponential mean. */
+/** Number of records of the exponential mean. */
 export const slowRecords = 60;
-/** Independent stretches of the calibration block that the test needs. */
+/** Least number of independent stretches in the calibration block. */
 const neededStretches = 100;
 const leastDeviation = 0.05;
 
-/** Devices with a centre of their own, at most: those with the most records. */
+/** Maximum number of devices with their own centre: those with the most records. */
 const maxDevices = 1000;
-/** A device has a centre of its own from this many records on. */
+/** Least number of records for a device's own centre. */
 const recordsPerCentre = 10 * slowRecords;
 
 export type Centres = Pick<SlowState, 'centre' | 'devices'>;
 
 /**
- * The mean error of all records and of each device: devices of a kind are never quite alike.
+ * The mean error of all records and of each device: devices of one kind are never exactly alike.
  * @param errors of a record of the fit block
  * @param byDevice records of each device in the fit block
  */
@@ -67,12 +67,12 @@ export function fitSlow(means: Float64Array, centres: Centres): SlowState {
 }
 
 export interface SlowTest extends Part {
-  /** Adds the errors of a record to their mean; returns T² of the mean. @param centre of the device */
+  /** Adds the errors of a record to their mean. Returns T² of the mean. @param centre mean errors of the device */
   step(cells: Float64Array, errors: ArrayLike<number>, centre: Float64Array): number;
   centreOf(key: string): Float64Array;
 }
 
-/** The centre of a device, or the common one. */
+/** Returns the centre of a device or, if it has none, the common one. */
 export function createCentres({ centre, devices }: Centres): (key: string) => Float64Array {
   const common = Float64Array.from(centre);
   const own = new Map(Object.entries(devices).map(([key, values]) => [key, Float64Array.from(values)]));
@@ -81,7 +81,7 @@ export function createCentres({ centre, devices }: Centres): (key: string) => Fl
 
 /**
  * Cells: the mean of each error.
- * @param at the first one
+ * @param at index of the first cell
  */
 export function createSlowTest(state: SlowState, at = 0): SlowTest {
   const chart = createMeanChart(state, slowRecords, at);
@@ -100,7 +100,7 @@ export function isSlowTestUsable(byDevice: readonly Float64Array[]): boolean {
     const logs = values.map((value) => Math.log(Math.max(value, 1e-12)));
     const mean = logs.reduce((sum, value) => sum + value / logs.length, 0);
     const variance = logs.reduce((sum, value) => sum + (value - mean) ** 2 / logs.length, 0);
-    // A constant has no autocorrelation, and would count as many stretches.
+    // A constant series has no autocorrelation, and would count as many stretches.
     if (Math.sqrt(variance) >= leastDeviation) stretches += logs.length / autocorrelationTime(logs);
   }
   return stretches >= neededStretches;

@@ -1,8 +1,8 @@
 /**
- * The calibration of a model version: from the statistics of a record to one surprise. Four tests look for different faults: the
- * evidence of the newest records; a slow test for what is weak and lasts; the sections of the channels, for what is in a few of many;
- * and the runs of equal values. With weights that sum to 1, p = min(p_i / w_i) is a p-value whatever the dependence between them
- * (Bonferroni; Wasserman & Roeder 2006).
+ * The calibration of a model version: from the statistics of a record to one surprise. Four tests detect different faults: the
+ * evidence of the newest records; a slow test for weak lasting deviations; the sections for deviations in a few of many
+ * channels; and the runs of equal values. With weights that sum to 1, p = min(p_i / w_i) is a p-value for any dependence
+ * between them (Bonferroni; Wasserman & Roeder 2006).
  */
 import { createEvidence, type EvidenceState } from './evidence';
 import { createSurprise, type TailState } from './tail';
@@ -12,9 +12,9 @@ import { largestSurprise } from './threshold';
 export interface SurpriseGroup {
   evidence: EvidenceState;
   tail: TailState;
-  /** Tail of the evidence less the rise of its baseline (baseline.ts): what a threshold is compared with. */
+  /** Tail of the evidence minus the rise of its baseline (baseline.ts), for comparison with the threshold. */
   aboveBaseline: TailState;
-  /** Number of independent records that the calibration block is worth. */
+  /** Number of independent records that contain as much information as the calibration block. */
   effectiveSize: number;
 }
 
@@ -27,9 +27,9 @@ export interface SurpriseState extends SurpriseGroup {
    * 2005, § 4.5). A group with too few records is absent and uses the common calibration.
    */
   groups?: Readonly<Record<string, SurpriseGroup>>;
-  /** Absent where history is too short for the slow test. */
+  /** Absent if the history is too short for the slow test. */
   slow?: TailState;
-  /** Tail of the largest section of channels; absent where there is only one. */
+  /** Tail of the largest section of channels; absent if there is only one section. */
   sections?: TailState;
   /** Whether runs of equal values are tested. */
   runs: boolean;
@@ -38,26 +38,26 @@ export interface SurpriseState extends SurpriseGroup {
 const weights = { slow: 0.1, sections: 0.02, runs: 0.02 };
 
 /**
- * The slow test and that of sections find that something is wrong, not how much: their surprise ends a decade above what their
- * calibration has seen.
+ * The slow test and the test of sections detect a deviation but do not measure it: their surprise is limited to one decade
+ * above the range of their calibration.
  */
 const decadesBeyond = 1;
 
 export interface Surprise {
   /** −log10 of the p-value. */
   surprise: number;
-  /** The same above the baseline of the device: what a threshold is compared with. */
+  /** The surprise minus the rise of the device's baseline, for comparison with the threshold. */
   aboveBaseline: number;
-  /** Fewer than one calibration record is expected to be as odd, so that the value rests on the fitted tail. */
+  /** Less than one calibration record is expected to be as odd, so the value depends on the fitted tail. */
   extrapolated: boolean;
 }
 
 export interface Tests {
   /** Values of the statistics, in the order of the state. */
   statistics: ArrayLike<number>;
-  /** T² of the slow test; ignored without its calibration. */
+  /** T² of the slow test; ignored if that is not calibrated. */
   slow: number;
-  /** The largest section; ignored without its calibration. */
+  /** The largest section; ignored if sections are not calibrated. */
   sections: number;
   /** Surprise of the runs. */
   runs: number;
@@ -81,8 +81,8 @@ export function createSurpriseScale(state: SurpriseState) {
   return {
     names: Object.keys(state.evidence),
     /**
-     * The result is reused by the next call.
-     * @param rise of the baseline for an evidence
+     * Returns an object that the next call reuses.
+     * @param rise of the baseline, given the evidence
      */
     surpriseOf(
       { statistics, slow, sections, runs, group }: Tests,
@@ -92,7 +92,7 @@ export function createSurpriseScale(state: SurpriseState) {
       const evidence = scale.evidence(statistics);
       let others = 0;
       if (slowSurprise !== undefined) others = slowSurprise(slow);
-      // Below its tail it must not reorder quiet records.
+      // Below its tail, this test must not reorder quiet records.
       if (sectionsSurprise !== undefined && sections > state.sections!.foot)
         others = Math.max(others, sectionsSurprise(sections));
       if (state.runs) others = Math.max(others, runs + ofRuns);
@@ -107,7 +107,7 @@ export function createSurpriseScale(state: SurpriseState) {
   };
 }
 
-/** The surprise of a test with a weight, which has a bound. */
+/** The surprise of a test with a weight, limited by a bound. */
 function createBounded(tail: TailState, weight: number): (statistic: number) => number {
   const surprise = createSurprise(tail);
   const most = Math.log10(tail.scores.length + 1) + decadesBeyond;

@@ -1,7 +1,7 @@
 /**
- * From a statistic to its surprise, −log10 of a p-value: by its rank among held-out calibration scores, and beyond the largest of
- * them by an exponential tail (peaks over threshold: Coles 2001, ch. 4). It is never computed by way of p, which ends at 1e-308:
- * what is far out must stay in order.
+ * From a statistic to its surprise, −log10 of a p-value: by its rank among held-out calibration scores, and above the largest
+ * of them by an exponential tail (peaks over threshold: Coles 2001, ch. 4). It is never computed from p, which underflows at
+ * 1e-308: extreme values must keep their order.
  */
 import { createRank } from './rank';
 
@@ -19,30 +19,30 @@ interface Stretch {
 /** The tail of the scores in the calibration block. Stored in the model version. */
 export interface TailState extends Stretch {
   /**
-   * Of the records before the calibration block. The model has learned from them, so where they go further in spite of it, the block
-   * has not seen what the plant does.
+   * Scores of the records before the calibration block. The model was trained on them, so if they still reach further, the
+   * calibration block does not cover everything that the plant does.
    */
   before?: HistoryState;
 }
 
 interface HistoryState extends Stretch {
-  /** Every `step`-th score is stored, from the highest down. */
+  /** Every `step`-th score is stored, from the highest on. */
   step: number;
 }
 
 /** Least number of excesses, unless there are fewer scores. */
 const minExcesses = 10;
 
-/** A constant statistic has no tail; nothing beyond it is that much rarer. */
+/** Smallest scale: a constant statistic has no tail. */
 const leastScale = 1e-9;
 
-/** Scores of the records before the calibration block. */
+/** Maximum number of stored scores of the records before the calibration block. */
 const mostStored = 2000;
 
 /**
  * @param scores statistic of calibration records, larger = more anomalous; never of training records
- * @param before the same of the records before them, as far as it is known
- * @throws RangeError if there is no score, or one is not finite
+ * @param before statistic of the records before them, as far as it is known
+ * @throws RangeError if there is no score, or if one is not finite
  */
 export function fitTail(scores: Float64Array, before: Float64Array = new Float64Array()): TailState {
   if (scores.length === 0) throw new RangeError('no calibration scores');
@@ -67,8 +67,9 @@ function fitStretch(scores: Float64Array): Stretch {
 }
 
 /**
- * The larger of two p-values counts: by the calibration block, and by the records before it. Surprise never falls as the score grows.
- * @returns the surprise of a score, ≥ 0; 0 for NaN
+ * Uses the larger of two p-values: by the calibration block, and by the records before it. Surprise never falls as the score
+ * grows.
+ * @returns a function for the surprise of a score, ≥ 0; 0 for NaN
  */
 export function createSurprise({ before, ...block }: TailState): (score: number) => number {
   const byBlock = createOfStretch(block, 1);
@@ -78,10 +79,10 @@ export function createSurprise({ before, ...block }: TailState): (score: number)
 }
 
 /**
- * Up to the foot −log10 of (1 + #{scores ≥ score}) / (n + 1) (Vovk, Gammerman & Shafer 2005, § 2.2). Above it the predictive
- * distribution of an exponential whose scale is known from k excesses alone, p = (1 + y / (k·scale))^−k: an exponential for
- * large k, more careful for small ones.
- * @param step scores that each stored one stands for
+ * Up to the foot: −log10 of (1 + #{scores ≥ score}) / (n + 1) (Vovk, Gammerman & Shafer 2005, § 2.2). Above it: the predictive
+ * distribution of an exponential whose scale is estimated from k excesses, p = (1 + y / (k·scale))^−k. It is an exponential for
+ * large k, and more cautious for small k.
+ * @param step number of scores that each stored one represents
  */
 function createOfStretch(
   { scores, foot, excesses, scale }: Stretch,

@@ -1,11 +1,11 @@
-/** From the false-alarm target of the operator to the alarm threshold. */
+/** Converts the false-alarm target of the operator to the alarm threshold. */
 
 export type FalseAlarmTarget =
   | { kind: 'ratio'; ratio: number }
   /** `count` alarms per `perMs` of one detector, converted with the record rate. */
   | { kind: 'rate'; count: number; perMs: number };
 
-/** Surprise of what no score outweighs, such as a violated limit. */
+/** Surprise that no score exceeds, such as that of a violated limit. */
 export const largestSurprise = 300;
 
 /** −log10 of a p-value: 3 = once in 1,000 normal records. */
@@ -17,7 +17,7 @@ export function surpriseOf(p: number): number {
  * The target as a ratio of normal records.
  * @param recordsPerMs of the whole detector, all keys together
  * @param key of the configuration, for the message
- * @throws RangeError if the records cannot give that rate
+ * @throws RangeError if there are fewer records than the target's rate
  */
 export function targetRatio(
   target: FalseAlarmTarget,
@@ -35,10 +35,10 @@ export function targetRatio(
   return ratio;
 }
 
-/** How much rarer than one calibration record a fitted tail may be extrapolated. */
+/** A fitted tail may be extrapolated to p-values this much smaller than those of calibration records. */
 const reach = 10_000;
 
-/** A rate of alarms in clusters is a larger ratio of records, but never more than this. */
+/** A rate of alarms that come in clusters allows a larger ratio of records, but at most this one. */
 const mostClustered = 0.05;
 
 /**
@@ -53,7 +53,7 @@ export function alarmThreshold(
 ) {
   const { effectiveSize, extremalIndex } = version.calibration;
   const asked = targetRatio(target, version.recordsPerMs);
-  // A rate counts clusters.
+  // A rate counts clusters of alarms.
   const ratio =
     target.kind === 'ratio' ? asked : Math.max(asked, Math.min(mostClustered, asked / extremalIndex));
   const least = 1 / (reach * (effectiveSize + 1));
@@ -66,18 +66,18 @@ export function alarmThreshold(
   const lasting =
     eventsPerMs === undefined ? 0 : Math.log10(version.recordsPerMs / eventsPerMs) - surpriseOf(ratio);
   return {
-    /** Share of normal records that alarm. */
+    /** Share of normal records that may alarm. */
     ratio,
-    /** −log10 of it. */
+    /** Surprise of that share: its −log10. */
     surprise: surpriseOf(ratio),
-    /** From where an event opens, decades above the threshold. */
+    /** Bar from which an event opens, decades above the threshold. */
     eventBar: {
-      /** Clusters of normal records are as rare as the alarm budget. */
+      /** Above it, clusters of normal records are as rare as the alarm budget. */
       margin: Math.max(0, lasting + Math.log10(extremalIndex)),
-      /** Normal records are as rare. */
+      /** Above it, single normal records are as rare as the alarm budget. */
       lasting,
     },
-    /** Less than one calibration record is expected to alarm, so that the threshold rests on the fitted tail. */
+    /** Less than one calibration record is expected to alarm, so the threshold depends on the fitted tail. */
     extrapolated: ratio * (effectiveSize + 1) < 1,
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Adversarial autoencoder (Makhzani 2015): z = e(x), and a discriminator D that tells drawn codes from encoded ones
+ * Adversarial autoencoder (Makhzani 2015): z = e(x). A discriminator D, which distinguishes drawn codes from encoded ones,
  * shapes the codes after any prior p(z). A step has three phases:
  *   reconstruction   encoder, decoder:  −log p(x|e(x))
  *   discriminator    D:                 −log D(z') − log( 1 − D(e(x)) ),  z' ~ p(z)
@@ -75,7 +75,7 @@ export function createAae(spec: SpecWith<typeof options>, random: Random): Model
       const rate = prior.negativeLogPrior(encode(examples)).sum(1).mean();
       return { loss: distortion.add(rate), distortion, rate };
     },
-    // The code has no density, so that its variance stands for the rate (Burda 2016).
+    // The code has no density, so its variance is reported instead of the rate (Burda 2016).
     activity(examples) {
       const z = encode(examples);
       return [z.sub(z.mean(0)).square().mean(0)];

@@ -1,13 +1,13 @@
 /**
- * The first blocks of EfficientNet-Lite0 (Tan & Le 2019; without squeeze-and-excitation, and with ReLU6), trained on ImageNet and
- * frozen: maps of features that tell apart surfaces. The batch normalisations are folded into the convolutions.
+ * The first blocks of EfficientNet-Lite0 (Tan & Le 2019; without squeeze-and-excitation, and with ReLU6), trained on ImageNet
+ * and frozen: feature maps that distinguish surfaces. The batch normalisations are folded into the convolutions.
  */
 import { tf } from '../tensor';
 import { resample, type GridShape } from './grid';
 import { createVariable, type Weights } from './network';
 
 interface Block {
-  /** Factor by which the block widens its input before the depthwise convolution; 1 = not at all. */
+  /** Factor by which the block widens its input before the depthwise convolution; 1 = unchanged. */
   expansion: number;
   outputs: number;
   stride: 1 | 2;
@@ -36,11 +36,11 @@ const blocks: readonly Block[] = [
   block(6, 112, 1, 5),
 ];
 
-/** The last blocks of strides 8 and 16, whose maps are read. */
+/** Indices of the last blocks with strides 8 and 16, whose maps are used. */
 const read: readonly number[] = [4, 10];
-/** Pixels from one value of the finer maps to the next. */
+/** Pixels between neighbouring values of the finer maps. */
 const finerStride = 8;
-/** Features of each map, side by side in a cell. */
+/** Channels of each map within a cell, where the maps are concatenated. */
 export const backboneMaps = read.map((i, map) => ({
   from: read.slice(0, map).reduce((sum, before) => sum + blocks[before]!.outputs, 0),
   size: blocks[i]!.outputs,
@@ -67,7 +67,7 @@ function backboneShapes(): Map<string, readonly number[]> {
 
 export interface Backbone {
   readonly weights: Weights;
-  /** The maps of both strides. @param x pixels in [0, 1], shape [batch, height, width, 3] */
+  /** Computes the maps of both strides. @param x pixels in [0, 1], shape [batch, height, width, 3] */
   maps(x: tf.Tensor4D): tf.Tensor4D[];
 }
 
@@ -89,7 +89,7 @@ export function createBackbone(): Backbone {
       const maps: tf.Tensor4D[] = [];
       blocks.forEach(({ expansion, outputs, stride }, i) => {
         const given = x;
-        // The wide maps inside a block are freed at once: they are most of the memory.
+        // The wide maps inside a block take most of the memory, so they are freed at once.
         x = tf.tidy(() => {
           const wide = expansion === 1 ? given : relu6(convolve(given, `${i}/expand`));
           const name = `${i}/depthwise`;
@@ -105,14 +105,14 @@ export function createBackbone(): Backbone {
   };
 }
 
-/** The values of the finer maps. */
+/** The grid of the finer maps. */
 export function backboneGrid({ height, width }: Pick<GridShape, 'height' | 'width'>): GridShape {
   return { height, width, down: Math.ceil(height / finerStride), across: Math.ceil(width / finerStride) };
 }
 
 /**
- * The maps of both strides side by side: to each cell of the finer maps the nearest one of the coarser maps. Not averaged over
- * neighbours, which hides small defects (docs/quality.md).
+ * The maps of both strides concatenated: each cell of the finer maps gets the nearest cell of the coarser maps. They are not
+ * averaged over neighbours, which would hide small defects (docs/quality.md).
  * @param x pixels in [0, 1], shape [batch, height · width · colours]
  * @returns shape [batch, down · across · backboneChannels]
  */
@@ -133,7 +133,7 @@ export function backboneFeatures(
   return tf.reshape(tf.concat([finer, repeated], 3), [-1, down * across * backboneChannels]);
 }
 
-/** For each of `outputs` places the nearest input. Shape [inputs, outputs]. */
+/** A matrix that selects, for each of `outputs` places, the nearest input. Shape [inputs, outputs]. */
 function nearest(inputs: number, outputs: number): Float32Array {
   const weights = new Float32Array(inputs * outputs);
   for (let output = 0; output < outputs; output++)

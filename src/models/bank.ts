@@ -1,8 +1,7 @@
 /**
- * How far the features of an image are from typical ones:
+ * Distance of the features of an image from typical ones:
  *   δ_i = min_b |y_i − b|² / dim       the vector y_i of a cell or of the image, b of the bank
- *   bank(x) = exp( 1/M Σ_m log worst_i δ_i )     over the M maps of features, each with a bank of its own
- * The geometric mean: what one map sees is not outvoted by what varies more in another one.
+ *   bank(x) = exp( 1/M Σ_m log worst_i δ_i )     over the M maps of features, each with its own bank With the geometric mean, a map that varies more does not outweigh a deviation in another map.
  */
 import { matMul, tf, type Random } from '../tensor';
 import { assign, type CellFeatures } from './cell-features';
@@ -46,7 +45,8 @@ export function createBank({ shape, maps }: CellFeatures, size: number): Bank {
       return tf.exp(logarithms.reduce((sum, one) => sum.add(one)).div(maps.length));
     },
     learn(features, random) {
-      // The mean of similar cells is smoother than each of them; images are too different for a coreset, which would be the oddest ones.
+      // For similar cells, the mean of several is smoother than each of them. Images differ too much for a coreset, which
+      // would select the most unusual ones.
       const find = alike ? findCoreset : findTypical;
       const found = maps.map((map) => find(features, vectorDim, size, random, map));
       assign(typical, Float32Array.from(found.flatMap((columns) => [...columns])));

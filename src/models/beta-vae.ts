@@ -1,7 +1,6 @@
 /**
- * β-VAE (Higgins 2017): the distributions of a VAE, and another price of the rate,
- *   E_q(z|x)[ −log p(x|z) ] + β·KL( q(z|x) ‖ p(z) ),  or  … + β·|KL − C|  (Burgess 2018).
- * β > 1 leaves fewer dimensions in use, each with a meaning of its own; β < 1 reconstructs more sharply.
+ * β-VAE (Higgins 2017): the distributions of a VAE with another weight of the rate,
+ *   E_q(z|x)[ −log p(x|z) ] + β·KL( q(z|x) ‖ p(z) ),  or  … + β·|KL − C|  (Burgess 2018). With β > 1 fewer dimensions are in use, each with its own meaning; with β < 1 the reconstruction is sharper.
  */
 import type { Random } from '../tensor';
 import { createGaussianModel, type NegativeElbo } from './elbo';

@@ -1,6 +1,6 @@
 /**
- * What a model inside reads of an image: the features of each cell by itself, given its place, or those of all cells together. Its
- * examples in an image are called parts.
+ * Input of the inner model from an image: the features of each cell separately, given its place, or those of all cells
+ * together. Its examples from one image are called parts.
  */
 import { createRandom, scoped, tf } from '../tensor';
 import { batches, type CellFeatures } from './cell-features';
@@ -10,23 +10,26 @@ import { withCells } from './image-hvae';
 import type { Examples, Model, ModelSpec, WindowArrays } from './model';
 import { sideBySide } from './network';
 
-/** Cells of an image that an example to learn from has, of a model that reads all of them together: bounds memory. */
+/** Maximum number of cells in a training example of a model that reads all cells together: bounds memory. */
 const mostCellsToLearn = 64;
 
 export interface CellExamples {
-  /** Parts of an image. */
+  /** Number of parts of an image. */
   readonly parts: number;
-  /** Examples of the cells of images with features y. A cell with a masked pixel is masked; without a mask everything is seen. */
+  /**
+   * Examples from the cells of images with features y. A cell with a masked pixel is masked; without a mask, no value is
+   * missing.
+   */
   of(images: Pick<Examples, 'c'> & Partial<Pick<Examples, 'mask'>>, y: tf.Tensor2D): Examples;
-  /** The same for arrays of images. */
+  /** As `of`, for arrays of images. */
   readonly read: (windows: WindowArrays) => WindowArrays;
 }
 
-/** Cells that are of one kind are examples by themselves, unless the model reads those of an image together. */
+/** Cells of one kind are separate examples, unless the model reads those of an image together. */
 const partsOf = ({ shape: { alike, cells } }: CellFeatures, together: boolean): number =>
   alike && !together ? cells : 1;
 
-/** The spec of the model inside. The places of cells that are of one kind are conditions. */
+/** The spec of the inner model. If cells are of one kind, their places are conditions. */
 export function innerSpec<Spec extends ModelSpec>(
   spec: Spec,
   features: CellFeatures,
@@ -64,20 +67,20 @@ export function createCellExamples(
     return tf.reshape(tf.tile(ofCells, [1, 1, channels]), [-1, values / parts]);
   }
 
-  /** Those of the image of a part, and the places of its cells. Shape [batch · parts, ownConditionDim]. */
+  /** Conditions of the image of each part, and the places of its cells. Shape [batch · parts, ownConditionDim]. */
   function conditionsOf(c: tf.Tensor2D | undefined, y: tf.Tensor2D): tf.Tensor2D | undefined {
     if (!alike) return c;
     const repeated =
       parts === 1 || c === undefined
         ? c
         : tf.reshape<tf.Rank.R2>(tf.tile(tf.expandDims(c, 1), [1, parts, 1]), [-1, conditionDim]);
-    // Zeros of the batch's size, to which the places are added.
+    // Zeros with the size of the batch, to which the places are added.
     const zeros = tf.slice(y, [0, 0], [-1, placeDim]).mul(0);
     const ofAll = tf.reshape(zeros, [-1, cells, placeDim]).add(tf.reshape(places(), [1, cells, placeDim]));
     return sideBySide(repeated, tf.reshape(ofAll, [-1, cellsOfPart * placeDim]));
   }
 
-  /** From −1 to 1. Shape [cells, placeDim]. */
+  /** Coordinates of the cells, from −1 to 1. Shape [cells, placeDim]. */
   function places(): tf.Tensor2D {
     const along = (at: number, count: number): number => (2 * (at + 0.5)) / count - 1;
     const rows = Array.from({ length: cells }, (_, i) => [
@@ -116,7 +119,10 @@ export function createCellExamples(
   return { parts, of, read };
 }
 
-/** What a model of all cells together learns from: each image in parts of some cells, which are drawn at random. */
+/**
+ * Training examples for a model of all cells together: each image is divided into parts of some cells, which are drawn at
+ * random.
+ */
 export function ofSomeCells(
   inner: Model,
   { shape: { cells, channels } }: CellFeatures,
@@ -129,7 +135,7 @@ export function ofSomeCells(
   /** Conditions of an image, without the places of its cells. */
   const ownConditions = conditionDim - seen * placeDim;
   const order = Int32Array.from({ length: cells }, (_, i) => i);
-  // Which cells are seen together does not matter.
+  // It does not matter which cells are seen together, so the seed is fixed.
   const random = createRandom(1);
   return {
     model,

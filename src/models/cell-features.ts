@@ -1,19 +1,20 @@
 /**
- * The features y of an image, standardised: y = (f(x) − m) / s, with m and s of the training images. They are vectors that have one
- * scale and one bank: the features of a cell, or, of objects that always lie alike, those of all cells of an image together.
+ * The features y of an image, standardised: y = (f(x) − m) / s, with m and s of the training images. Features that share a
+ * scale and a bank form a vector: those of one cell or, for objects that always lie alike, those of all cells of an image
+ * together.
  */
 import { scoped, tf } from '../tensor';
 import { createFeatures, type FeatureMap, type FeatureStage } from './features';
 import type { ModelSpec, WindowArrays } from './model';
 import { createVariable, type Weights } from './network';
 
-/** Values of images whose features are computed at once: bounds memory. */
+/** Number of image values whose features are computed at once: bounds memory. */
 const valuesAtOnce = 100_000;
 
-/** A feature that hardly varies in training has this share of the mean variance. */
+/** Smallest variance of a feature, as a share of the mean variance. */
 const leastShare = 0.01;
 
-/** The least variance of a feature: those of identical images vary by rounding alone. */
+/** Smallest variance of a feature: features of identical images vary by rounding errors alone. */
 const leastVariance = 1e-6;
 
 /** The sizes of an image and of its features. */
@@ -26,16 +27,16 @@ export interface CellShape extends Pick<FeatureStage, 'grid' | 'channels'> {
   cells: number;
   /** Features of an image: cells · channels. */
   values: number;
-  /** Whether cells are of one kind, each a vector; else all cells of an image are one. */
+  /** Whether cells are of one kind, each with its own vector; otherwise all cells of an image form one vector. */
   alike: boolean;
-  /** Vectors of an image, and the features of one. */
+  /** Number of vectors of an image, and number of features of a vector. */
   vectors: number;
   vectorDim: number;
 }
 
 export interface CellFeatures {
   readonly shape: CellShape;
-  /** Features of each map in a vector: where they begin, and how many. */
+  /** Range of the features of each map within a vector. */
   readonly maps: readonly FeatureMap[];
   readonly weights: Weights;
   /** The weights of the backbone, by their own names. */
@@ -56,7 +57,10 @@ export function createCellFeatures(spec: ModelSpec): CellFeatures {
   const each = (size: number, value: number): tf.Variable => createVariable(() => tf.fill([size], value));
   const learned = { centre: each(vectorDim, 0), scale: each(vectorDim, 1), mean: each(dim, 0) };
 
-  /** One for each feature of a cell, whose units differ; of all cells together one: what hardly varies at one place stays small. */
+  /**
+   * For single cells, one scale per feature, as their units differ. For all cells together, one common scale, so that features
+   * that hardly vary at one place stay small.
+   */
   function scalesOf(variances: Float64Array): Float64Array {
     const whole = variances.reduce((sum, variance) => sum + variance / vectorDim, 0);
     const least = Math.max(leastVariance, leastShare * whole);
@@ -65,7 +69,7 @@ export function createCellFeatures(spec: ModelSpec): CellFeatures {
     );
   }
 
-  /** f(x) of all images, and their mean. */
+  /** f(x) of all images, and the mean image. */
   function readAll(windows: Iterable<WindowArrays>, images: number): [Float32Array, Float64Array] {
     const features = new Float32Array(images * values);
     const mean = new Float64Array(dim);
@@ -85,7 +89,7 @@ export function createCellFeatures(spec: ModelSpec): CellFeatures {
 
   return {
     shape,
-    // Maps have banks of their own.
+    // Each map has its own bank.
     maps: alike ? stage.maps : [{ from: 0, size: vectorDim }],
     weights: new Map([
       ...[...stage.weights].map(([name, variable]) => [`backbone/${name}`, variable] as const),
@@ -101,7 +105,7 @@ export function createCellFeatures(spec: ModelSpec): CellFeatures {
       assign(learned.centre, moments.mean);
       assign(learned.scale, scale);
       assign(learned.mean, mean);
-      // In place: they may be hundreds of megabytes.
+      // Changed in place, as they may take hundreds of megabytes.
       features.forEach((value, i) => {
         features[i] = (value - moments.mean[i % vectorDim]!) / scale[i % vectorDim]!;
       });
@@ -122,7 +126,10 @@ function shapeOf(
   return { grid, channels, pixels, colours, dim: pixels * colours, cells, values, alike, vectors, vectorDim };
 }
 
-/** Images whose features are computed at once: the first one, and how many. @param dim values of an image */
+/**
+ * Batches of images whose features are computed at once: index of the first image, and their number. @param dim values of an
+ * image
+ */
 export function* batches(count: number, dim: number): Generator<[from: number, rows: number]> {
   const most = Math.max(1, Math.floor(valuesAtOnce / dim));
   for (let from = 0; from < count; from += most) yield [from, Math.min(most, count - from)];

@@ -1,4 +1,4 @@
-/** The networks that encode and decode x, of the kind that the spec names. */
+/** The networks that encode and decode x, of the kind in the spec. */
 import type { Random } from '../tensor';
 import { createConvolution, createTransposedConvolution, type ConvolutionSpec } from './convolution';
 import { inputDim, type ModelSpec } from './model';

@@ -13,7 +13,7 @@ export interface ConvolutionSpec {
   channels: number;
   /** Filters of each layer, from x inwards. */
   filters: readonly number[];
-  /** Width of the vector at the other end. */
+  /** Width of the vector on the other side of the network. */
   vectorDim: number;
   random: Random;
 }
@@ -56,7 +56,7 @@ function createKernel(random: Random, shape: readonly number[], fanIn: number, g
   );
 }
 
-/** Encodes x: convolutions with ReLU, then one linear layer. `given` becomes further channels at every position. */
+/** Encodes x: convolutions with ReLU, then one linear layer. `given` is added as channels at every position. */
 export function createConvolution(spec: ConvolutionSpec, givenDim: number): Network {
   const { name, height, width, channels, vectorDim, random } = spec;
   const layers = layersOf(spec);
@@ -103,7 +103,7 @@ export function createTransposedConvolution(spec: ConvolutionSpec): Network {
   weights.set(`${name}/in/kernel`, first).set(`${name}/in/bias`, firstBias);
   const kernels = layers.slice(0, -1).map(({ window, strides, channels }, i) => {
     const inputs = layers[i + 1]!.channels;
-    // Strides spread the inputs, so that each output depends on a part of the kernel only.
+    // Strides spread the inputs, so each output depends on only a part of the kernel.
     const fanIn = Math.max(1, (window[0] * window[1]) / (strides[0] * strides[1])) * inputs;
     const kernel = createKernel(random, [...window, channels, inputs], fanIn, i === 0 ? 1 : 2);
     const bias = createVariable(() => tf.zeros([channels]));

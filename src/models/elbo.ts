@@ -1,4 +1,6 @@
-/** Training by a negative ELBO, which stands in the model's file, and what models with one Gaussian code have in common. */
+/**
+ * Training by a negative ELBO, whose formula is in the model's file, and the common parts of models with one Gaussian code.
+ */
 import type { tf } from '../tensor';
 import {
   deviance,
@@ -45,7 +47,7 @@ export interface GaussianParts extends Pick<LatentParts, 'networks' | 'likelihoo
   prior: (c: tf.Tensor2D | undefined) => Gaussian;
 }
 
-/** The model with these distributions that minimises `negativeElbo`. */
+/** A model with these distributions that is trained to minimise `negativeElbo`. */
 export function createGaussianModel(
   parts: GaussianParts,
   negativeElbo: NegativeElbo,
@@ -55,7 +57,7 @@ export function createGaussianModel(
   const model = createLatentModel({
     ...parts,
     latentDims: [spec.latentDim],
-    // With the posterior mean for z the same record has the same score.
+    // The posterior mean is used for z, so that the same record has the same score.
     encode: (examples) => posterior(examples).mean,
     priorTerms: (z, c) => gaussianTerms(z, prior(c)),
     drawCodes: (count, c, random, temperature) => drawGaussian(prior(c), count, random, temperature),
@@ -68,7 +70,7 @@ export function createGaussianModel(
   };
 }
 
-/** −log p(z) of each dimension under p(z), and what it has beyond that of the likeliest z. */
+/** −log p(z) of each dimension under p(z), and its excess over that of the likeliest z. */
 export function gaussianTerms(z: tf.Tensor2D, p: Gaussian): PriorTerms {
   const priorDeviance = deviance(z, p);
   return { negativeLogPrior: priorDeviance.add(leastNegativeLogDensity(p)), priorDeviance };

@@ -1,4 +1,4 @@
-/** What a model of images may read instead of pixels: vectors of features at the cells of a grid. */
+/** Features that a model of images can read instead of pixels: vectors at the cells of a grid. */
 import type { tf } from '../tensor';
 import { backboneChannels, backboneFeatures, backboneGrid, backboneMaps, createBackbone } from './backbone';
 import { gradientChannels, gradientGrid, gradientsOf } from './gradients';
@@ -9,7 +9,7 @@ import type { SharedOptions } from './options';
 
 /** The features of a cell that come from one map. */
 export interface FeatureMap {
-  /** Index of the first one. */
+  /** Index of the first feature. */
   from: number;
   size: number;
 }
@@ -19,9 +19,9 @@ export interface FeatureStage {
   readonly grid: GridShape;
   /** Features of a cell. */
   readonly channels: number;
-  /** The maps whose features stand side by side in a cell. */
+  /** The maps whose features are concatenated in a cell. */
   readonly maps: readonly FeatureMap[];
-  /** Frozen; they are no weights of a loss. */
+  /** Frozen weights; no loss changes them. */
   readonly weights: Weights;
   /** Pixels in [0, 1], shape [batch, height · width · colours] → [batch, down · across · channels]. */
   apply(x: tf.Tensor2D): tf.Tensor2D;
@@ -31,7 +31,7 @@ export function hasFeatures({ features = 'pixels' }: Pick<ModelSpec, 'features'>
   return features !== 'pixels';
 }
 
-/** With fewer pixels on a side the backbone has less than 8 × 8 cells, whose neighbourhoods are most of the image. */
+/** If a side has fewer pixels, the backbone has less than 8 × 8 cells, whose neighbourhoods cover most of the image. */
 const leastSide = 64;
 
 /** @param size of the images; absent for windows */
@@ -45,8 +45,8 @@ export function chooseFeatures(
 }
 
 /**
- * How a model of features is made. Stored in the version.
- * @param images number of images to learn from; as many typical ones would be the images themselves
+ * Options of a model of features. Stored in the version.
+ * @param images number of images to learn from; with as many typical vectors as images, these would be the images themselves
  */
 export function featureOptions(
   features: ModelSpec['features'],

@@ -1,4 +1,4 @@
-/** Diagonal Gaussians: the q, p and p(z|c) of every model. Sums run over dimensions, never over the batch. */
+/** Diagonal Gaussians for q, p and p(z|c) of every model. Sums run over dimensions, never over the batch. */
 import { tf, type Random } from '../tensor';
 
 /** N(mean, diag exp(logVar)). Both of shape [batch, dim]. */
@@ -16,7 +16,7 @@ export interface Inferred {
   z: tf.Tensor2D;
 }
 
-/** Bound of a log-variance: the latents are standardised, so that none needs a larger or smaller variance. */
+/** Bound of a log-variance: the latents are standardised, so none needs a larger or smaller variance. */
 export const maxLogVar = 6;
 
 /** Splits a network's output [batch, 2·dim] into a Gaussian, its log-variance kept within ±`maxLogVar` smoothly. */
@@ -62,7 +62,7 @@ export function deviance(x: tf.Tensor2D, { mean, logVar }: Gaussian): tf.Tensor2
   return x.sub(mean).square().mul(logVar.neg().exp()).mul(0.5);
 }
 
-/** The part that does not: the negative log-density at the mean. The shape of `logVar`. */
+/** The part of the negative log-density that does not depend on x: its value at the mean. Shape of `logVar`. */
 export function leastNegativeLogDensity({ logVar }: Pick<Gaussian, 'logVar'>): tf.Tensor2D {
   return logVar.add(log2Pi).mul(0.5);
 }

@@ -1,7 +1,7 @@
 /**
- * Histograms of oriented gradients (Dalal & Triggs 2005) as features of an image: in each cell, how strongly brightness rises in
- * each of eight directions. The directions are signed, so that an image and its mirror image differ. What is nearly symmetric in
- * pixels, such as a dress upside down, is not in gradients.
+ * Histograms of oriented gradients (Dalal & Triggs 2005) as features of an image: in each cell, how strongly brightness rises
+ * in each of eight directions. The directions are signed, so an image and its mirror image differ. An object that is nearly
+ * symmetric in pixels, such as a dress upside down, is not symmetric in gradients.
  */
 import { tf } from '../tensor';
 import { createGrid, gridOf, type GridShape } from './grid';
@@ -9,13 +9,13 @@ import { createGrid, gridOf, type GridShape } from './grid';
 /** Directions of a full turn. */
 export const directions = 8;
 
-/** Values of a cell: the directions, and the mean of each colour, for what changes in brightness or colour alone. */
+/** Values of a cell: the directions, and the mean of each colour, for changes of brightness or colour alone. */
 export const gradientChannels = (colours: number): number => directions + colours;
 
-/** Weight of these means: a full step from black to white counts as much as a turned edge does. */
+/** Weight of the means of colour: a full step from black to white counts as much as an edge in another direction. */
 const levelWeight = 0.5;
 
-/** Sides of a cell, in pixels. */
+/** Side of a cell, in pixels. */
 const cellSize = 4;
 
 /** A pixel counts for the directions around that of its gradient by this power of the cosine of the angle between them. */
@@ -24,15 +24,15 @@ const sharpness = 5;
 /** Below this share of the range of a pixel, per pixel, a gradient has no direction. */
 const noise = 1e-4;
 
-/** A cell whose gradients have half of this mean strength counts half. */
+/** A cell with gradients of this mean strength has half the weight. */
 const faint = 0.05;
 
 export const gradientGrid = (shape: Pick<GridShape, 'height' | 'width'>): GridShape =>
   gridOf(shape, cellSize);
 
 /**
- * Square roots of the shares that each direction has in its cell: neither contrast nor single strong edges outweigh the rest. Then
- * the mean of each colour.
+ * Square roots of the shares of the directions in each cell, so that neither contrast nor single strong edges outweigh the
+ * rest; then the mean of each colour.
  * @param x pixels in [0, 1], shape [batch, height · width · colours]
  * @returns shape [batch, down · across · gradientChannels]
  */
@@ -50,7 +50,9 @@ export function gradientsOf(x: tf.Tensor2D, shape: GridShape, colours: number): 
       .add(downwards.square())
       .add(noise * noise),
   );
-  /** For a direction and its opposite: the component along it times a power of the cosine of the angle, which keeps its sign. */
+  /**
+   * For a direction and its opposite: the component along it times a power of the cosine of the angle, which keeps its sign.
+   */
   const pairs = Array.from({ length: directions / 2 }, (_, k) => {
     const angle = (2 * Math.PI * k) / directions;
     const along = right.mul(Math.cos(angle)).add(downwards.mul(Math.sin(angle)));
@@ -70,7 +72,7 @@ export function gradientsOf(x: tf.Tensor2D, shape: GridShape, colours: number): 
   return tf.reshape(tf.concat([shares, levels], 3), [-1, down * across * (directions + colours)]);
 }
 
-/** The central difference of each pixel along an axis; at the border that to the border. */
+/** Central difference of each pixel along an axis; at the border, the pixel at the border is repeated. */
 function differences(grey: tf.Tensor3D, axis: 1 | 2): tf.Tensor3D {
   const size = grey.shape[axis];
   if (size === 1) return grey.mul(0);

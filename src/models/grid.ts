@@ -1,14 +1,14 @@
 /**
- * A grid of cells over an image, each a little wider than its share: what lies between two centres counts for both, by its
- * distance (triangular weights). So a shift of a pixel changes a cell a little and not at once.
+ * A grid of cells over an image. Each cell extends beyond its share: pixels between two centres count for both cells, weighted
+ * by distance (triangular weights). So a shift by one pixel changes a cell only gradually.
  */
 import { matMul, tf } from '../tensor';
 
 export interface GridShape {
-  /** Pixels. */
+  /** Height of the image, in pixels. */
   height: number;
   width: number;
-  /** Cells from top to bottom, and in a row. */
+  /** Number of rows of cells; `across` is the number of cells in a row. */
   down: number;
   across: number;
 }
@@ -61,7 +61,7 @@ export function resample(maps: tf.Tensor4D, ofRows: tf.Tensor2D, ofColumns: tf.T
   return tf.transpose(tf.reshape(cells, [-1, across, count, down]), [0, 3, 1, 2]);
 }
 
-/** Weight of each position of a side in each part; they sum to 1 in a part. Shape [size, parts]. */
+/** Weight of each position of a side in each part. The weights of a part sum to 1. Shape [size, parts]. */
 function triangles(size: number, parts: number): Float32Array {
   const pitch = size / parts;
   const weights = Float32Array.from({ length: size * parts }, (_, i) => {

@@ -1,10 +1,7 @@
 /**
- * Hierarchical VAE with L ≥ 2 levels, z1 the uppermost, everything given c where there are conditions:
+ * Hierarchical VAE with L ≥ 2 levels, z1 the uppermost; with conditions, every distribution is also given c:
  *   q(z|x) = q(z1|x) q(z2|x,z1) …      p(x,z) = p(z1) p(z2|z1) … p(x|z1,z2,…)
- *   −ELBO(x) = E_q[ −log p(x|z) ] + Σ_l w_l · KL( q(z_l|x,z_<l) ‖ p(z_l|z_<l) )   (Sønderby 2016)
- * With the upper k levels inferred and the lower ones left to their prior, L^{>k}(x) rates how well the abstract part of
- * the code explains x. LLR(x) = L(x) − L^{>k}(x) (Havtorn 2021) is large for x that resemble the training data only in
- * their details.
+ *   −ELBO(x) = E_q[ −log p(x|z) ] + Σ_l w_l · KL( q(z_l|x,z_<l) ‖ p(z_l|z_<l) )   (Sønderby 2016) If the upper k levels are inferred and the lower ones are taken from their prior, L^{>k}(x) shows how well the abstract part of the code explains x. LLR(x) = L(x) − L^{>k}(x) (Havtorn 2021) is large for x that resembles the training data only in its details.
  */
 import { amounts, show, whole, widths } from '../schema/formats';
 import type { Parsed } from '../schema/key';
@@ -58,7 +55,7 @@ export function createHvae(spec: SpecWith<typeof options>, random: Random): Mode
     const name = `posterior/${l + 1}`;
     return createEncoder(spec, { name, givenDim: givenDims[l]!, outputs: 2 * dim, random });
   });
-  // Nothing is above z1: without conditions its prior is N(0, I).
+  // z1 has no level above it: without conditions its prior is N(0, I).
   const priors = dims.map((dim, l) =>
     givenDims[l] === 0
       ? undefined
@@ -83,7 +80,7 @@ export function createHvae(spec: SpecWith<typeof options>, random: Random): Mode
   const decode = (z: tf.Tensor2D, c: tf.Tensor2D | undefined): tf.Tensor2D =>
     decoder.apply(sideBySide(z, c)!);
 
-  /** The code of each level, given those above it. */
+  /** The code of each level, given the codes above it. */
   function infer(examples: Examples, sample: Sampler): Inferred[] {
     const inferred: Inferred[] = [];
     for (const l of dims.keys()) {
@@ -94,7 +91,10 @@ export function createHvae(spec: SpecWith<typeof options>, random: Random): Mode
     return inferred;
   }
 
-  /** The codes above, and those of the levels below taken from their priors, side by side. Shape [batch, latentDim]. */
+  /**
+   * The codes of the upper levels, and those of the lower levels taken from their priors, concatenated. Shape [batch,
+   * latentDim].
+   */
   function descend(above: Codes, c: tf.Tensor2D | undefined, sample: Sampler): tf.Tensor2D {
     const z = [...above];
     while (z.length < dims.length) z.push(sample(prior(z.length, z, c)));
@@ -164,7 +164,7 @@ export function createHvae(spec: SpecWith<typeof options>, random: Random): Mode
   };
 }
 
-/** A list with one entry for each level, or none. */
+/** Format of a list with one entry per level, or none. */
 const perLevel = (key: 'levelWeights' | 'levelFreeBits'): OptionRule<Options> => ({
   keys: [key, 'levels'],
   problem: ({ levels, [key]: list }) =>

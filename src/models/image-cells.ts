@@ -1,26 +1,26 @@
 /**
- * Between images and their n cells: what an image has of its cells side by side, [batch, n · dim], and a row for each cell,
- * [batch · n, dim]. The conditions of an image are its own, then the places of its cells.
+ * Conversions between images and their n cells: the data of an image has its cells side by side, [batch, n · dim], or one row
+ * per cell, [batch · n, dim]. The conditions of an image are its own, followed by the places of its cells.
  */
 import { matMul, tf } from '../tensor';
 import type { Likelihood } from './likelihood';
 import type { Examples } from './model';
 import { sideBySide } from './network';
 
-/** Coordinates of a cell. */
+/** Number of coordinates of a cell. */
 export const placeDim = 2;
 
-/** The code of an image, and those of its cells on each level below: [batch, dim], then [batch · n, dim] each. */
+/** The code of an image, and the codes of its cells on each lower level: [batch, dim], then [batch · n, dim] each. */
 export type CellCodes = readonly [tf.Tensor2D, ...tf.Tensor2D[]];
 
 export interface ImageCells {
-  /** n: a model of cells always has their places among its conditions. */
+  /** Number of cells n, from the conditions: they always include the places of the cells. */
   readonly count: (c: tf.Tensor2D | undefined) => number;
-  /** The conditions of images themselves. Shape [batch, conditionDim]; undefined if there are none. */
+  /** Conditions of the images, without places. Shape [batch, conditionDim]; undefined if there are none. */
   readonly ofImage: (c: tf.Tensor2D | undefined) => tf.Tensor2D | undefined;
-  /** The conditions of cells: those of their images, and their place. Shape [batch · n, conditionDim + placeDim]. */
+  /** Conditions of the cells: those of their image, and their place. Shape [batch · n, conditionDim + placeDim]. */
   readonly rowsOf: (c: tf.Tensor2D | undefined) => tf.Tensor2D;
-  /** Codes side by side → the code of each level. */
+  /** Converts codes side by side to the code of each level. */
   readonly levelsOf: (code: tf.Tensor2D, n: number) => CellCodes;
 }
 
@@ -59,19 +59,19 @@ export function createImageCells(conditionDim: number, dims: readonly number[]):
   };
 }
 
-/** The code of each level → codes side by side. */
+/** Converts the code of each level to codes side by side. */
 export const sideBySideCodes = ([z1, ...below]: CellCodes, n: number): tf.Tensor2D =>
   sideBySide(z1, ...below.map((z) => toImages(z, n)))!;
 
-/** The code of each image for each of its cells. A product with copies of I has a fast gradient. */
+/** Repeats the code of each image for each of its cells. A product with copies of I has a fast gradient. */
 export const forCells = (z: tf.Tensor2D, n: number): tf.Tensor2D =>
   tf.reshape(matMul(z, tf.tile(tf.eye(z.shape[1]), [1, n])), [-1, z.shape[1]]);
 
-/** [batch · n, dim] → [batch, n · dim]. */
+/** Reshapes [batch · n, dim] → [batch, n · dim]. */
 export const toImages = (rows: tf.Tensor2D, n: number): tf.Tensor2D =>
   tf.reshape(rows, [-1, n * rows.shape[1]]);
 
-/** A likelihood of single cells as one of images of them. */
+/** Converts a likelihood of single cells to a likelihood of images of cells. */
 export function likelihoodOfCells(
   { weights, ...ofCell }: Likelihood,
   channels: number,

@@ -1,10 +1,8 @@
 /**
- * The hierarchical VAE of an image of n cells: z1 describes the image, z2_i … zL_i its cell i, given their place c_i and the conditions:
+ * The hierarchical VAE of an image of n cells: z1 describes the image, z2_i … zL_i its cell i, given their place c_i and the
+ * conditions:
  *   q(z|x) = q(z1|x) Π_i q(z2_i|x_i,z1) …      p(x,z) = p(z1) Π_i p(z2_i|z1) … p(x_i|z1,z2_i,…)
- *   −ELBO(x) = E_q[ −Σ_i log p(x_i|z) ] + w_1·KL( q(z1|x) ‖ p(z1) ) + Σ_l w_l·Σ_i KL( q(zl_i|x_i,z<l) ‖ p(zl_i|z<l) )
- * As in the neural statistician (Edwards & Storkey 2017, eq. 3–6), q(z1|x) reads the mean of a network over the cells, and does not
- * depend on their number: a training may read some cells of an image. LLR(x) = L(x) − L^{>k}(x) (Havtorn 2021) with the codes of
- * cells taken from p(z2_i|z1) is large for an image whose cells are usual, but not together.
+ *   −ELBO(x) = E_q[ −Σ_i log p(x_i|z) ] + w_1·KL( q(z1|x) ‖ p(z1) ) + Σ_l w_l·Σ_i KL( q(zl_i|x_i,z<l) ‖ p(zl_i|z<l) ) As in the neural statistician (Edwards & Storkey 2017, eq. 3–6), q(z1|x) reads the mean of a network over the cells, so it does not depend on their number: a training may read only some cells of an image. LLR(x) = L(x) − L^{>k}(x) (Havtorn 2021), with the codes of cells taken from p(z2_i|z1), is large for an image whose cells are usual separately, but not together.
  */
 import { tf, type Random } from '../tensor';
 import { gaussianTerms, trainByElbo, type NegativeElbo, type Sampler } from './elbo';
@@ -41,12 +39,12 @@ interface Options {
 
 type Spec = ModelSpec & Options;
 
-/** One for each symbol, of the image first and then of cells. */
+/** One network per symbol, first those of the image, then those of the cells. */
 interface Networks {
   /** Network that reads one cell; q(z1|x) reads the mean of its outputs over the cells. */
   statistic: Network;
   posteriors: readonly Network[];
-  /** Nothing is above z1: without conditions its prior is N(0, I), and undefined. */
+  /** z1 has no level above it: without conditions its prior is N(0, I), and the network is undefined. */
   priors: readonly (Network | undefined)[];
   decoder: Network;
 }
@@ -58,7 +56,7 @@ function createNetworks(
   random: Random,
 ): Networks {
   const width = hidden.at(-1)!;
-  /** Width of the inputs for a cell besides its features: its place, the conditions, and the codes above level l. */
+  /** Width of the inputs of a cell besides its features: its place, the conditions, and the codes above level l. */
   const givenDims = dims.map((_, l) =>
     dims.slice(0, l).reduce((sum, dim) => sum + dim, conditionDim + placeDim),
   );
@@ -85,7 +83,7 @@ function createHierarchy(
   { levels: dims, channels, hidden }: Spec,
   { count, ofImage, rowsOf, levelsOf }: ImageCells,
 ) {
-  /** q(z1|x,c), by the mean over the cells. @param rows features, and `given` conditions, of cells */
+  /** q(z1|x,c), from the mean over the cells. @param rows features, and `given` conditions, of cells */
   function posteriorOfImage(rows: tf.Tensor2D, given: tf.Tensor2D, c: tf.Tensor2D | undefined): Gaussian {
     const n = count(c);
     const each = tf.reshape<tf.Rank.R3>(statistic.apply(rows, given), [-1, n, hidden.at(-1)!]);
@@ -99,7 +97,7 @@ function createHierarchy(
     return network === undefined ? standardNormal(dims[l]!) : gaussianFrom(network.apply(given!));
   }
 
-  /** The code of each level, given those above it: of the image [batch, dim], of its cells [batch · n, dim]. */
+  /** The code of each level, given the codes above it: of the image [batch, dim], of its cells [batch · n, dim]. */
   function infer({ x, c }: Pick<Examples, 'x' | 'c'>, sample: Sampler): Inferred[] {
     const rows: tf.Tensor2D = tf.reshape(x, [-1, channels]);
     const ofCells = rowsOf(c);
@@ -116,7 +114,7 @@ function createHierarchy(
     return inferred;
   }
 
-  /** The code below the upper levels taken from the priors. @param upper the codes of these levels */
+  /** The complete code, with the lower levels taken from their priors. @param upper codes of the upper levels below z1 */
   function descend([z1, ...upper]: CellCodes, c: tf.Tensor2D | undefined, sample: Sampler): tf.Tensor2D {
     const n = count(c);
     const below = [...upper];
@@ -137,7 +135,7 @@ function createHierarchy(
     return toImages(decoder.apply(sideBySide(...below.reverse(), given)!), n);
   }
 
-  /** −log p(z|c) of each level. */
+  /** −log p(z|c) of each level, and its deviance. */
   function priorTerms(code: tf.Tensor2D, c: tf.Tensor2D | undefined): PriorTerms {
     const n = count(c);
     const [z1, ...below] = levelsOf(code, n);
@@ -171,7 +169,7 @@ const codesOf = (inferred: readonly Inferred[]): CellCodes =>
   inferred.map(({ z }) => z) as [tf.Tensor2D, ...tf.Tensor2D[]];
 
 /**
- * @param spec of images of `length` cells. Their conditions are those of the image, then the places of its cells, of which there are
+ * @param spec of images with `length` cells. Their conditions are those of the image, followed by the places of its cells,
  * `placeDim` numbers each
  */
 export function createImageHvae(spec: Spec, random: Random): Model {
@@ -188,7 +186,7 @@ export function createImageHvae(spec: Spec, random: Random): Model {
     const inferred = infer(examples, sample);
     const output = decode(sideBySideCodes(codesOf(inferred), n), examples.c);
     const distortion = likelihood.negativeLogLikelihood(examples, output).sum(1).mean();
-    /** How often a level counts in an image: a level of cells once for each cell. */
+    /** Number of times that a level counts in an image: a level of cells counts once per cell. */
     const times = (l: number): number => (l === 0 ? 1 : n);
     const rates = inferred.map(({ q, p }) => klPerDimension(q, p));
     const weighted = rates.map((rate, l) =>
@@ -244,7 +242,7 @@ export function createImageHvae(spec: Spec, random: Random): Model {
   };
 }
 
-/** The same model with the same weights, of images of `cells` cells. */
+/** The same model with the same weights, for images of `cells` cells. */
 export function withCells(model: Model, cells: number): Model {
   const { spec, latentDims } = model;
   const conditionDim = spec.conditionDim + (cells - spec.length) * placeDim;

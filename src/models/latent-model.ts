@@ -1,5 +1,5 @@
 /**
- * What every model of the zoo does alike, however it is trained: an encoder reads a code z from x, p(z|c) rates the code, and
+ * The common parts of all models, however they are trained: an encoder computes a code z from x, p(z|c) rates the code, and
  * p(x|z,c) explains x by it. Scores, codes and generated examples follow from these. c is absent without conditions.
  */
 import type { tf } from '../tensor';
@@ -13,7 +13,7 @@ export type PriorTerms = Pick<NegativeLogJoint, 'negativeLogPrior' | 'priorDevia
 
 export interface LatentParts {
   spec: ModelSpec;
-  /** Everything with weights, in the order in which they are stored. */
+  /** All networks with weights, in the order in which they are stored. */
   networks: readonly Pick<Network, 'weights'>[];
   /** Dimensions of each level, the uppermost first. */
   latentDims: readonly number[];
@@ -27,7 +27,7 @@ export interface LatentParts {
   drawCodes: (count: number, c: tf.Tensor2D | undefined, random: Random, temperature: number) => tf.Tensor2D;
 }
 
-/** All of a model but its training. */
+/** A model without its training. */
 export type LatentModel = Omit<Model, 'phases' | 'validationLoss' | 'warmUpSteps' | 'activity'>;
 
 export function createLatentModel(parts: LatentParts): LatentModel {

@@ -12,15 +12,15 @@ export interface Likelihood {
    */
   negativeLogLikelihood(examples: Examples, output: tf.Tensor2D): tf.Tensor2D;
   /**
-   * −log p(x|z) less that of a perfect reconstruction, in nats: ≥ 0, and 0 where the mask is 0. Half the deviance of
-   * statistics: noise that the model expects of a channel does not count. Shape [batch, dim].
+   * −log p(x|z) minus that of a perfect reconstruction, in nats: ≥ 0, and 0 where the mask is 0. It is half the deviance of
+   * statistics. Noise that the model expects of a channel does not increase it. Shape [batch, dim].
    */
   deviance(examples: Examples, output: tf.Tensor2D): tf.Tensor2D;
   /** The mean of p(x|z). Shape [batch, dim]. */
   mean(output: tf.Tensor2D): tf.Tensor2D;
 }
 
-/** The likelihood that the spec names. */
+/** The likelihood in the spec. */
 export function createLikelihood(spec: ModelSpec, random: Random): Likelihood {
   switch (spec.likelihood) {
     case 'gaussian':
@@ -40,13 +40,13 @@ export function createLikelihood(spec: ModelSpec, random: Random): Likelihood {
 /** Applies a function of log σ² of each channel, [batch or 1, channels], and repeats the result for each position: [batch or 1, dim]. */
 type OfEach = (compute: (logVar: tf.Tensor2D) => tf.Tensor2D) => tf.Tensor2D;
 
-/** Value by value; x and output have shape [batch, dim]. */
+/** A term for each value; x and output have shape [batch, dim]. */
 type Term = (x: tf.Tensor2D, output: tf.Tensor2D, ofEach: OfEach) => tf.Tensor2D;
 
 interface Density {
-  /** −log p. */
+  /** −log p of each value. */
   negativeLog: Term;
-  /** −log p less that with x itself as the output, ≥ 0. */
+  /** −log p minus that with x itself as the output, ≥ 0. */
   deviance: Term;
 }
 
@@ -62,7 +62,7 @@ function withLearnedVariance(spec: ModelSpec, random: Random, density: Density):
     name: 'likelihood/variance',
     sizes: [Math.max(1, conditionDim), channels],
     random,
-    // All channels start alike: random variances would weigh them at random in a short training.
+    // All channels start with the same variance: random ones would weight them at random in a short training.
     fromZero: true,
   });
 
@@ -84,12 +84,12 @@ function withLearnedVariance(spec: ModelSpec, random: Random, density: Density):
 }
 
 /**
- * [batch, channels] → [batch, length × channels], all positions alike. A product with copies of I: in every engine it and its
- * gradient are several times as fast as a broadcast along the middle of three dimensions.
+ * [batch, channels] → [batch, length × channels], the same at all positions. It is a product with copies of I: in every engine,
+ * the product and its gradient are several times as fast as a broadcast along the middle of three dimensions.
  */
 function atEveryPosition(perChannel: tf.Tensor2D, length: number): tf.Tensor2D {
   const channels = perChannel.shape[1];
-  // With one channel it is a broadcast along the last dimension, which is fast.
+  // With one channel, a broadcast along the last dimension suffices, which is fast.
   if (channels === 1) return perChannel;
   return matMul(perChannel, tf.tile(tf.eye(channels), [1, length]));
 }
@@ -141,9 +141,9 @@ const bernoulli: Likelihood = {
 const maxByte = 255;
 
 /**
- * A logistic distribution of variance σ² cut into 256 bins, the outer two open (Salimans 2017). With u and v its
- * arguments at the bin's ends: P = sigmoid(u) − sigmoid(v) = sigmoid(u)·sigmoid(−v)·(1 − exp(v − u)), which is stable far
- * from the mean. At x = 0 only sigmoid(u) is left, at x = 1 only sigmoid(−v).
+ * A logistic distribution of variance σ² divided into 256 bins, the outer two open (Salimans 2017). With u and v its arguments
+ * at the ends of the bin: P = sigmoid(u) − sigmoid(v) = sigmoid(u)·sigmoid(−v)·(1 − exp(v − u)), which is stable far from the
+ * mean. At x = 0 only sigmoid(u) remains, at x = 1 only sigmoid(−v).
  */
 const negativeLogOfBin: Term = (x, mean, ofEach) => {
   // The variance of a logistic is s²·π²/3.
@@ -165,7 +165,7 @@ const negativeLogOfBin: Term = (x, mean, ofEach) => {
 
 const discretisedLogistic: Density = {
   negativeLog: negativeLogOfBin,
-  // In the open bins an output beyond x is likelier than x itself: its negative deviance becomes 0.
+  // In the open bins, an output beyond x is likelier than x itself; its negative deviance is set to 0.
   deviance: (x, mean, ofEach) =>
     negativeLogOfBin(x, mean, ofEach)
       .sub(negativeLogOfBin(x, x, ofEach))

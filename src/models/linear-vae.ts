@@ -1,12 +1,9 @@
 /**
- * The VAE without hidden layers. With a linear decoder and Gaussian noise the optimum of the ELBO is probabilistic PCA (Tipping &
- * Bishop 1999; Lucas et al. 2019, "Don't blame the ELBO!"), here about a mean that is linear in the condition:
+ * The VAE without hidden layers. With a linear decoder and Gaussian noise, the optimum of the ELBO is probabilistic PCA
+ * (Tipping & Bishop 1999; Lucas et al. 2019, "Don't blame the ELBO!"), here about a mean that is linear in the condition:
  *   p(x|z,c) = N( B·(1,c) + W·z, σ² ),  p(z) = N(0, I)
  *   W = U·(Λ − σ²I)^½,  σ² = mean of the other eigenvalues                (eq. 7–8)
- *   q(z|x,c) = N( M⁻¹·Wᵀ·(x − B·(1,c)), σ²·M⁻¹ ),  M = WᵀW + σ²I = Λ      (eq. 6)
- * with Λ and U the largest eigenvalues and eigenvectors of the covariance. The variance of a channel that scores is, as for every
- * model, that of the errors on held-out windows with the mean of q for z. So it needs neither steps nor a seed, and few records:
- * it scores while there is no other model.
+ *   q(z|x,c) = N( M⁻¹·Wᵀ·(x − B·(1,c)), σ²·M⁻¹ ),  M = WᵀW + σ²I = Λ      (eq. 6) with Λ and U the largest eigenvalues and eigenvectors of the covariance. As in every model, the variance of a channel in scores is that of the errors on held-out windows with the mean of q for z. The model needs neither training steps nor a seed, and only few records, so it can score while there is no other model.
  */
 import type { Random } from '../tensor';
 import { maxLogVar } from './gaussian';
@@ -27,15 +24,15 @@ const options = { latentDim };
 
 type Spec = SpecWith<typeof options>;
 
-/** Weight, in windows, with which the coefficients of the conditions are drawn to 0: a condition may hardly have varied yet. */
+/** Weight, in windows, of the shrinkage of the conditions' coefficients to 0: a condition may hardly have varied yet. */
 const ridge = 1;
 
-/** Values of the windows that the components are found in, at most: bounds the time to about a second. */
+/** Maximum number of values in the windows for the components: bounds the time to about a second. */
 const maxValues = 1_000_000;
-/** … but not fewer windows than this. */
+/** The minimum number of windows, whatever their size. */
 const leastWindows = 200;
 
-/** The windows that fit into that, evenly spread. */
+/** The number of windows within these bounds; they are evenly spread. */
 export function windowsToSolve(dim: number): number {
   return Math.max(leastWindows, Math.floor(maxValues / dim));
 }
@@ -47,8 +44,8 @@ function create(spec: Spec, random: Random): Model {
 }
 
 /**
- * The weights at the optimum. The number of components in use, at most `latentDim`, and the variance of each channel are those that
- * explain the held-out windows best.
+ * Computes the weights at the optimum. The number of components in use, at most `latentDim`, and the variance of each channel
+ * are those that explain the held-out windows best.
  */
 function solve(spec: Spec, windows: WindowArrays, heldOut: WindowArrays): Map<string, Float32Array> {
   const { latentDim: latents, conditionDim } = spec;
@@ -98,7 +95,7 @@ function solve(spec: Spec, windows: WindowArrays, heldOut: WindowArrays): Map<st
   ]);
 }
 
-/** Whether there is a value. One beyond the range of numbers teaches nothing. */
+/** Whether a value is present and finite. Others are ignored. */
 function isSeen({ x, mask }: WindowArrays, i: number): boolean {
   return mask[i] !== 0 && Number.isFinite(x[i]);
 }
@@ -128,7 +125,7 @@ function bestCount(components: Components, dim: number, deviations: Float64Array
   const { variances, directions } = components;
   const rows = deviations.length / dim;
   let rest = deviations.reduce((sum, d) => sum + d * d, 0) / rows;
-  /** −2·log p but for a constant: what the components explain, and the rest. */
+  /** −2·log p except for a constant: the part that the components explain, and the rest. */
   let explained = 0;
   let best = { count: 0, cost: Infinity };
   for (let count = 0; count <= Math.min(variances.length, dim - 1); count++) {
@@ -149,7 +146,7 @@ function bestCount(components: Components, dim: number, deviations: Float64Array
   return best.count;
 }
 
-/** The bias of the likelihood's network at which each channel has the variance of its errors on the held-out windows. */
+/** The bias of the likelihood's network for which each channel has the variance of its errors on the held-out windows. */
 function channelNoise(
   { channels, minVariance, maxVariance }: Spec,
   heldOut: WindowArrays,
@@ -185,7 +182,7 @@ function channelNoise(
   });
 }
 
-/** The output of the encoder for which `gaussianFrom` has this log σ². */
+/** The output of the encoder from which `gaussianFrom` computes this log σ². */
 function rawLogVar(logVar: number): number {
   return maxLogVar * Math.atanh(Math.max(-1 + 1e-6, logVar / maxLogVar));
 }

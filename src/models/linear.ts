@@ -1,8 +1,8 @@
 /**
- * The linear sibling of every model of windows. A VAE whose decoder is linear and whose noise is Gaussian has probabilistic PCA
- * for the optimum of its ELBO (Tipping & Bishop 1999; Lucas et al. 2019, "Don't blame the ELBO!"): one covariance, without seed
- * or epochs. With all components kept, −2·log p of a record is T² = dᵀΣ⁻¹d but for a constant (Hotelling 1947), where d is the
- * deviation from what the condition and the device let expect.
+ * The linear sibling of every model of windows. For a VAE with a linear decoder and Gaussian noise, the optimum of the ELBO is
+ * probabilistic PCA (Tipping & Bishop 1999; Lucas et al. 2019, "Don't blame the ELBO!"): one covariance, without seed or
+ * epochs. With all components kept, −2·log p of a record is T² = dᵀΣ⁻¹d except for a constant (Hotelling 1947), where d is the
+ * deviation from the value expected for the condition and the device.
  */
 import { cholesky, inverse, quadraticForm, solve } from '../calibration/matrix';
 import { rowsByKey } from '../domain/rows-by-key';
@@ -12,23 +12,23 @@ import { regress, subtractExpected } from './ridge';
 export interface LinearState {
   /** Intercept, then a row for each condition. Shape [1 + conditions, channels]. */
   coefficients: readonly number[];
-  /** The same for each device that history has enough records of. */
+  /** Coefficients of each device with enough records in the history. */
   devices: Readonly<Record<string, readonly number[]>>;
   /** Σ⁻¹. Shape [channels, channels]. */
   precision: readonly number[];
 }
 
-/** Share of a channel's variance that is noise of measurement. */
+/** Share of a channel's variance that is measurement noise. */
 const noise = 0.01;
-/** A device has its own coefficients from this many records for each of them … */
+/** A device has its own coefficients if it has this many records per coefficient … */
 const recordsPerCoefficient = 10;
-/** … and with fewer, an intercept of its own from this many records on. */
+/** … and with fewer records, its own intercept if it has at least this many. */
 const recordsPerIntercept = 50;
-/** Weight, in records, with which the coefficients of a device are drawn to the common ones. */
+/** Weight, in records, of the shrinkage of a device's coefficients to the common ones. */
 const ridge = 1;
-/** The same for the common ones, drawn to 0: a one-hot condition and the intercept are collinear. */
+/** Weight of the shrinkage of the common coefficients to 0: a one-hot condition and the intercept are collinear. */
 const commonRidge = 1e-3;
-/** Devices with coefficients of their own, at most: those with the most records. */
+/** Maximum number of devices with their own coefficients: those with the most records. */
 const maxDevices = 1000;
 
 /** Records to learn from. */
@@ -42,7 +42,7 @@ export interface LinearRecords {
 }
 
 /**
- * A channel is learned from the records that have it.
+ * Fits the coefficients; a channel is fitted on the records that have it.
  * @param conditions number of terms
  * @throws RangeError if a number is infinite
  */
@@ -58,7 +58,7 @@ export function fitLinear({ x, c, keys }: LinearRecords, channels: number, condi
     .filter(([, of]) => isLarge(of) || of.length >= recordsPerIntercept)
     .sort(([, a], [, b]) => b.length - a.length)
     .slice(0, maxDevices);
-  // With one device its coefficients are the common ones.
+  // If there is only one device, the common coefficients are its own.
   const devices = new Map(
     byKey.size > 1
       ? kept.map(([key, of]) => [key, regress(records, of, isLarge(of) ? conditions : 0, common, ridge)])
@@ -79,8 +79,8 @@ export function fitLinear({ x, c, keys }: LinearRecords, channels: number, condi
 }
 
 /**
- * (1 − noise)·cov(d) + noise·I. Variances are those of the values present, and covariances are scaled with them, so that the
- * matrix is positive definite whatever is missing.
+ * (1 − noise)·cov(d) + noise·I. Variances are those of the values present, and covariances are scaled accordingly, so that the
+ * matrix is positive definite whatever values are missing.
  * @param deviations shape [records, channels]; NaN = missing
  */
 function covarianceOf(deviations: Float64Array, channels: number): Float64Array {
@@ -122,7 +122,9 @@ export interface LinearModel {
     c: ArrayLike<number>,
     cAt: number,
   ): Float64Array;
-  /** T² of the record whose deviation was computed last; missing channels are left out, and the others count for them. */
+  /**
+   * T² of the record whose deviation was computed last. Missing channels are left out, and the others are weighted up for them.
+   */
   distance(): number;
 }
 
@@ -163,14 +165,14 @@ export function createLinear(state: LinearState, channels: number, conditions: n
       const size = missing.length;
       const present = channels - size;
       if (present < size) {
-        // The same as below, d_oᵀ·Σ_oo⁻¹·d_o, by the smaller matrix.
+        // The smaller of the two matrices is inverted; the result is the same as below, d_oᵀ·Σ_oo⁻¹·d_o.
         covariance ??= inverse(precision, channels);
         const seen = Array.from(d.keys()).filter((j) => !missing.includes(j));
         const own = Float64Array.from(seen, (j) => d[j]!);
         const solved = solve(cholesky(partOf(covariance, seen), present), present, own.slice());
         return (own.reduce((sum, value, i) => sum + value * solved[i]!, 0) * channels) / present;
       }
-      // The least dᵀPd over the missing d_m: d_m = −P_mm⁻¹ P_mo d_o, which takes bᵀP_mm⁻¹b off, b = P_mo d_o.
+      // The least dᵀPd over the missing d_m: d_m = −P_mm⁻¹ P_mo d_o, which subtracts bᵀP_mm⁻¹b with b = P_mo d_o.
       const b = new Float64Array(size);
       missing.forEach((m, i) => {
         for (let j = 0; j < channels; j++) b[i]! += precision[m * channels + j]! * d[j]!;

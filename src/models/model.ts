@@ -14,7 +14,7 @@ export interface Examples {
   c: tf.Tensor2D | undefined;
 }
 
-/** Means over the batch, in nats. */
+/** Terms of the loss, as means over the batch, in nats. */
 export interface Loss {
   /** The value to minimise. */
   loss: tf.Scalar;
@@ -24,12 +24,12 @@ export interface Loss {
   rate: tf.Scalar;
 }
 
-/** One kind of training step: its loss, and the variables that it changes. A VAE has one, an AAE three. */
+/** One kind of training step: its loss, and the variables that it changes. A VAE has one phase, an AAE three. */
 export interface Phase {
   name: string;
   variables: readonly tf.Variable[];
   /**
-   * Every draw is a tensor of `random`: a traced loss gets it as an input.
+   * All random numbers are tensors from `random`: a traced loss gets them as inputs.
    * @param step steps of this phase taken before, for schedules
    */
   loss(examples: Examples, random: Random, step: tf.Scalar): tf.Scalar;
@@ -44,17 +44,17 @@ export interface WindowArrays {
   count: number;
 }
 
-/** The scores of a batch, without any randomness. */
+/** The scores of a batch. They are deterministic. */
 export interface Assessment {
-  /** By name, larger = more anomalous, in nats. Each of shape [batch]. */
+  /** Statistics by name, larger = more anomalous, in nats. Shape [batch] each. */
   statistics: Readonly<Record<string, tf.Tensor1D>>;
-  /** −log p(x|z) of each value, which sum to `reconstruction`. Shape [batch, dim]. */
+  /** −log p(x|z) of each value; these sum to `reconstruction`. Shape [batch, dim]. */
   distortion: tf.Tensor2D;
-  /** The distortion less that of a perfect reconstruction, ≥ 0. Shape [batch, dim]. */
+  /** The distortion minus that of a perfect reconstruction, ≥ 0. Shape [batch, dim]. */
   deviance: tf.Tensor2D;
   /** Mean of p(x|z). Shape [batch, dim]. */
   expected: tf.Tensor2D;
-  /** How odd each cell of features is, a logarithm, if the spec asks for it. Shape [batch, cells]. */
+  /** Logarithm of how anomalous each cell of features is, if the spec asks for it. Shape [batch, cells]. */
   oddness?: tf.Tensor2D;
 }
 
@@ -62,31 +62,33 @@ export interface Assessment {
 export interface NegativeLogJoint {
   /** −log p(x|z,c) of each value, 0 where it is missing. Shape [batch, dim]. */
   distortion: tf.Tensor2D;
-  /** The distortion less that of a perfect reconstruction, ≥ 0. Shape as above. */
+  /** The distortion minus that of a perfect reconstruction, ≥ 0. Shape [batch, dim]. */
   deviance: tf.Tensor2D;
   /** −log p(z|c) of each latent dimension, all levels side by side. Shape [batch, sum of latentDims]. */
   negativeLogPrior: tf.Tensor2D;
-  /** `negativeLogPrior` less its least value, ≥ 0: how far off each latent dimension is. Shape as above. */
+  /**
+   * `negativeLogPrior` minus its least value, ≥ 0: how unlikely each latent dimension is. Shape [batch, sum of latentDims].
+   */
   priorDeviance: tf.Tensor2D;
   /** Mean of p(x|z,c). Shape [batch, dim]. */
   expected: tf.Tensor2D;
 }
 
-/** What a model of images reads; `auto` is resolved from their size (features.ts). */
+/** Input of a model of images. `auto` has been resolved by the size of the images (features.ts). */
 export type Features = Exclude<SharedOptions['features'], 'auto'>;
 
-/** Everything that decides the shape of a model, with the options of its kind. It is stored in the model version. */
+/** All properties that determine the shape of a model, with the options of its kind. Stored in the model version. */
 export interface ModelSpec extends Omit<SharedOptions, 'likelihood' | 'features'> {
   kind: string;
   /** Absent = pixels. */
   features?: Features;
-  /** Whether cells of features are examples of one kind, given their place; absent = an image is one vector of all its cells. */
+  /** Whether cells are separate examples of one kind, given their place; absent = the cells of an image form one vector. */
   patches?: boolean;
   /** Number of typical cells that the statistic `bank` compares with; absent = none. */
   bank?: number;
-  /** Whether heat maps are made of how odd each cell is; absent = of the nats of pixels, as in older versions. */
+  /** Whether heat maps show how anomalous each cell is; absent = the nats of pixels, as in older versions. */
   oddness?: true;
-  /** `auto` is resolved from the pixels (training/likelihood.ts). */
+  /** `auto` has been resolved by the pixels (training/likelihood.ts). */
   likelihood: Exclude<SharedOptions['likelihood'], 'auto'>;
   /** Positions of an example: records of a window, or pixels of an image. */
   length: number;
@@ -97,19 +99,21 @@ export interface ModelSpec extends Omit<SharedOptions, 'likelihood' | 'features'
   conditionDim: number;
 }
 
-/** The options of a model in addition to those that every model has: keys under `model`. */
+/** Options of a model besides those that every model has: keys under `model`. */
 export type OwnOptions = Readonly<Record<string, Key<unknown>>>;
 
-/** The specification of a model with options of its own. */
+/** The specification of a model with its own options. */
 export type SpecWith<O extends OwnOptions> = ModelSpec & Parsed<O>;
 
-/** A kind of model. `create` is a method, so that models of different options fit into one list. */
+/** A kind of model. `create` is declared as a method, so that models with different options fit into one list. */
 export interface ModelFamily<O extends OwnOptions, Spec extends ModelSpec = SpecWith<O>> {
   options: O;
   /** Rules between its options. */
   rules: readonly OptionRule<Parsed<O> & SharedOptions>[];
   create(spec: Spec, random: Random): Model;
-  /** Whether a model with `patches` reads all cells of an image together: it has a code of the image besides those of cells. */
+  /**
+   * Whether a model with `patches` reads all cells of an image together; then the image has a code besides those of its cells.
+   */
   hasImageLevel?: true;
 }
 
@@ -129,29 +133,31 @@ export interface Model {
   readonly statistics: readonly string[];
   /** Latent dimensions of each level, the upper one first; only hvae has more than one. */
   readonly latentDims: readonly number[];
-  /** Steps until every schedule of the loss has ended; early stopping waits for them. */
+  /** Number of steps until every schedule of the loss has ended; early stopping waits for them. */
   readonly warmUpSteps: number;
-  /** Weights that come from elsewhere and are never trained, by the names that they have there; absent if there are none. */
+  /** Weights from another source that are never trained, by their original names; absent if there are none. */
   readonly frozen?: Weights;
-  /** Learns constants such as scales from `count` windows in turn, once before the training; absent if there are none. */
+  /** Learns constants such as scales from `count` windows, once before the training; absent if there are none. */
   readonly prepare?: (windows: Iterable<WindowArrays>, count: number, random: Random) => void;
-  /** The model inside that a training fits instead, to its examples of windows; absent if it is the model itself. */
+  /** The inner model, which a training fits to its own examples instead; absent if there is no inner model. */
   readonly inside?: {
     readonly model: Model;
-    /** Its examples in a window. */
+    /** Number of its examples in a window. */
     readonly parts: number;
     read(windows: WindowArrays): WindowArrays;
   };
-  /** Sets the weights to the optimum of the loss; only of a model that has it in closed form. It then needs no steps. */
+  /**
+   * Sets the weights to the optimum of the loss, for a model that has it in closed form. Such a model needs no training steps.
+   */
   readonly solve?: (windows: WindowArrays, heldOut: WindowArrays) => void;
-  /** The loss without noise (z = posterior mean) and after every schedule, for early stopping. */
+  /** The loss without noise (z = posterior mean) and after all schedules, for early stopping. */
   validationLoss(examples: Examples): Loss;
   assess(examples: Examples): Assessment;
-  /** Differentiable by the code. @param code shape [batch, sum of latentDims] */
+  /** It is differentiable by the code. @param code shape [batch, sum of latentDims] */
   negativeLogJoint(code: tf.Tensor2D, examples: Examples): NegativeLogJoint;
   /**
-   * Information in each latent dimension, averaged over the batch, one tensor per level: KL to the prior in nats; for an
-   * aae, whose code has no density, its variance (Burda 2016). Below `activeUnitThreshold` the dimension is not in use.
+   * Information in each latent dimension, averaged over the batch, one tensor per level: KL to the prior in nats; for an aae,
+   * whose code has no density, its variance (Burda 2016). A dimension below `activeUnitThreshold` is not in use.
    */
   activity(examples: Examples): readonly tf.Tensor1D[];
   /** The posterior mean of z, all levels side by side. Shape [batch, sum of latentDims]. */
@@ -167,7 +173,7 @@ export interface Model {
 /** A latent dimension below this activity is not in use. */
 export const activeUnitThreshold = 0.01;
 
-/** Columns of `x`. */
+/** Number of columns of `x`. */
 export function inputDim(spec: ModelSpec): number {
   return spec.length * spec.channels;
 }
@@ -177,7 +183,7 @@ export function disposeModel(model: Model): void {
   for (const variable of model.weights.values()) variable.dispose();
 }
 
-/** A copy of every weight, row-major. */
+/** Copies of all weights, row-major. */
 export function readWeights(model: Model): Map<string, Float32Array> {
   return new Map(
     [...model.weights].map(([name, variable]) => [name, variable.dataSync<'float32'>().slice()]),
@@ -185,8 +191,8 @@ export function readWeights(model: Model): Map<string, Float32Array> {
 }
 
 /**
- * Sets every weight.
- * @throws RangeError when one is absent or of another size
+ * Sets all weights.
+ * @throws RangeError if one is absent or of another size
  */
 export function writeWeights(
   { weights }: Pick<Model, 'weights'>,

@@ -1,15 +1,15 @@
 /**
- * The code that explains the seen values of an example best: z* = argmax p(x_seen, z|c), the maximum a posteriori. The prior
- * keeps the code normal, and masked values do not enter, so that decoding it gives the nearest normal example. The encoder
- * cannot find it: it reads the whole of x, and one broken sensor moves the code of all channels.
+ * The code that explains the present values of an example best: z* = argmax p(x_seen, z|c), the maximum a posteriori. The prior
+ * keeps the code normal, and masked values are ignored, so decoding it yields the nearest normal example. The encoder cannot
+ * compute it: it reads all of x, and one broken sensor changes the code of all channels.
  */
 import { scoped, tf } from '../tensor';
 import type { Examples, Model } from './model';
 
-/** Steps of the search; each is a forward and a backward pass of the decoder. */
+/** Number of steps of the search; each is a forward and a backward pass of the decoder. */
 const steps = 12;
 
-/** Step size at the start, in units of a latent dimension; it falls to 0 as half a cosine. */
+/** Step size at the start, in units of a latent dimension. It falls to 0 along half a cosine. */
 const firstStep = 0.4;
 
 /** The likeliest codes found, [batch, sum of latentDims], row-major. */
@@ -20,9 +20,9 @@ export interface LikeliestCodes {
 }
 
 /**
- * The likeliest code of each row, by gradient steps of Adam (Kingma & Ba 2015) from the posterior mean on. A row's result
- * does not depend on the others. Frees every tensor that it creates.
- * @param examples where the mask is 0, x is read by the encoder only
+ * The likeliest code of each row, found by gradient steps of Adam (Kingma & Ba 2015) from the posterior mean. The result of a
+ * row does not depend on the others. Frees every tensor that it creates.
+ * @param examples where the mask is 0, only the encoder reads x
  */
 export function findLikeliestCodes(model: Model, examples: Examples): LikeliestCodes {
   const [decay, squareDecay] = [0.8, 0.95];
@@ -50,7 +50,7 @@ export function findLikeliestCodes(model: Model, examples: Examples): LikeliestC
   return best;
 }
 
-/** −log p(x_seen, z|c) of each row, and its derivative by z. */
+/** −log p(x_seen, z|c) of each row, and its derivative with respect to z. */
 function costAndGradient(
   model: Model,
   codes: Float32Array,
@@ -62,7 +62,7 @@ function costAndGradient(
       const { deviance, negativeLogPrior } = model.negativeLogJoint(code as tf.Tensor2D, examples);
       return deviance.sum(1).add(negativeLogPrior.sum(1));
     };
-    // A gradient of 1 for the cost of each row: the derivative of their sum, in which each code has one term.
+    // The gradient of the sum over rows contains the gradient of each row, as each code occurs in one term.
     const { value, grad } = tf.valueAndGrad(cost)(
       tf.tensor2d(codes, [rows, codes.length / rows]),
       tf.ones([rows]),

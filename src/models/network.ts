@@ -19,11 +19,11 @@ export interface MlpSpec {
   /** Widths from input (x and `given`) to output, at least two. */
   sizes: readonly number[];
   random: Random;
-  /** The last layer starts at 0 instead of at random. */
+  /** Whether the last layer starts at 0 instead of at random. */
   fromZero?: boolean;
 }
 
-/** A multi-layer perceptron with ReLU between its layers; He initialisation (He 2015), the last layer smaller. */
+/** A multi-layer perceptron with ReLU between its layers and He initialisation (He 2015); the last layer starts smaller. */
 export function createMlp({ name, sizes, random, fromZero = false }: MlpSpec): Network {
   const weights = new Map<string, tf.Variable>();
   const layers = sizes.slice(1).map((outputs, i) => {
@@ -53,7 +53,10 @@ export function createVariable(initial: () => tf.Tensor): tf.Variable {
   return scoped(() => tf.variable(initial()));
 }
 
-/** The columns of all parts, [batch, sum of their widths]. Leaves out undefined parts; undefined if no part is left. */
+/**
+ * Concatenates the columns of all parts, [batch, sum of their widths]. Undefined parts are left out; undefined if no part
+ * remains.
+ */
 export function sideBySide(...parts: readonly (tf.Tensor2D | undefined)[]): tf.Tensor2D | undefined {
   const present = parts.filter((part) => part !== undefined);
   return present.length > 1 ? tf.concat(present, 1) : present[0];

@@ -1,11 +1,12 @@
 /**
- * A model of the features y of an image x instead of its pixels (cell-features.ts). It has a model of the kind that is configured
- * inside: of all cells of an image together, of each cell by itself, given its place, or of cells below and the image above.
+ * A model of the features y of an image x instead of its pixels (cell-features.ts). It contains an inner model of the
+ * configured kind: of all cells of an image together, of each cell separately, given its place, or of cells with the image as
+ * an upper level.
  *
- *   −log p(y|z,c)     of the model inside; its deviance in cell i is d_i
+ *   −log p(y|z,c)     of the inner model; its deviance in cell i is d_i
  *   patch(x) = worst_i d_i                                            (worst-cells.ts)
- *   bank(x)  = how far the y_i are from typical ones, δ_im by map m   (bank.ts)
- *   oddness_i = 1/2 ( log d_i + 1/M Σ_m log δ_im )                    what heat maps are made of
+ *   bank(x)  = distance of the y_i from typical ones, δ_im by map m   (bank.ts)
+ *   oddness_i = 1/2 ( log d_i + 1/M Σ_m log δ_im )                    shown in heat maps
  *
  * It reads and returns values of pixels, as a model of pixels does: the nats of a cell are distributed over its pixels.
  */
@@ -17,7 +18,7 @@ import type { Assessment, Examples, Model, ModelSpec } from './model';
 import { createPixelNats } from './pixel-nats';
 import { leastDistance, worst } from './worst-cells';
 
-/** @param nats d of cells, and `distances` δ by each map. Shape [batch, cells] each, as the result */
+/** @param nats d of cells, and `distances` δ by each map. The shape of each, and of the result, is [batch, cells] */
 function oddness(nats: tf.Tensor2D, distances: readonly tf.Tensor2D[]): tf.Tensor2D {
   const log = (of: tf.Tensor2D): tf.Tensor2D => of.maximum(leastDistance).log();
   const sum = distances.map(log).reduce((all, one) => all.add(one));
@@ -26,8 +27,8 @@ function oddness(nats: tf.Tensor2D, distances: readonly tf.Tensor2D[]): tf.Tenso
 
 /**
  * @param spec of images, with `features`
- * @param createInner creates the model inside; its weights become those of the result
- * @param together whether a model of cells of one kind reads those of an image together
+ * @param createInner creates the inner model, whose weights become those of the result
+ * @param together whether a model of cells of one kind reads the cells of an image together
  */
 export function onFeatures<Spec extends ModelSpec>(
   spec: Spec,
@@ -44,14 +45,14 @@ export function onFeatures<Spec extends ModelSpec>(
   const codeDim = inner.latentDims.reduce((sum, one) => sum + one, 0);
 
   const toParts = (images: Examples): Examples => examples.of(images, features.of(images.x));
-  /** Codes of the parts of an image side by side, and back. */
+  /** Concatenates the codes of the parts of an image; `ofParts` does the reverse. */
   const ofImages = (codes: tf.Tensor2D): tf.Tensor2D => tf.reshape(codes, [-1, parts * codeDim]);
   const ofParts = (codes: tf.Tensor2D): tf.Tensor2D => tf.reshape(codes, [-1, codeDim]);
   /** The sum over the parts of an image. Shape [batch · parts] → [batch]. */
   const sumOfParts = (values: tf.Tensor1D): tf.Tensor1D =>
     parts === 1 ? values : tf.sum<tf.Tensor1D>(tf.reshape(values, [-1, parts]), 1);
 
-  /** Images are scored whole; masks are those of explanations. */
+  /** Images are scored as a whole; only explanations use masks. */
   function assess(images: Examples): Assessment {
     const y = features.of(images.x);
     const distances = bank?.distances(y);

@@ -1,4 +1,4 @@
-/** Options of models under `model` in a configuration: those that every model reads, and those that several read. */
+/** Options under `model` in a configuration that every model reads, or that several read. */
 import { amount, choice, positive, whole, widths } from '../schema/formats';
 import type { Parsed, Section } from '../schema/key';
 import type { SectionRule } from '../schema/rule';
@@ -52,15 +52,17 @@ export const sharedOptions = {
 
 export type SharedOptions = Parsed<typeof sharedOptions>;
 
-/** Numbers of one example. */
+/** The number of values of one example. */
 export interface ExampleSize {
   dim: number;
-  /** Name of `dim` in error messages, and its factors. */
+  /** Text for `dim` in error messages, with its factors. */
   names: string;
   product: string;
 }
 
-/** Keys outside of `model` that decide the size of an example. A rule that asks for the size names them as `in addition to`. */
+/**
+ * Keys outside of `model` that determine the size of an example. A rule that needs the size lists them as `in addition to`.
+ */
 export const exampleKeys = ['record.kind', 'record.channels', 'record.image', 'window.length'];
 
 export type OptionRule<Options> = SectionRule<Options, () => ExampleSize>;
@@ -88,7 +90,7 @@ export const latentDimRule: OptionRule<{ latentDim: number }> = {
   beside: exampleKeys,
   problem(options, sizeOf) {
     const { dim, names, product } = sizeOf();
-    // Without channels or a size another problem comes first.
+    // Without channels or a size, another error is reported first.
     return dim === 0 || options.latentDim < dim
       ? undefined
       : `must be below ${names} (got ${options.latentDim}, with ${product})`;

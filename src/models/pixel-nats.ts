@@ -1,4 +1,4 @@
-/** From the features of cells to the pixels of the image: each pixel has a share of the nats of its cells. */
+/** Distributes values of cells over the pixels of the image: each pixel gets a share of the nats of its cells. */
 import { tf } from '../tensor';
 import type { CellFeatures } from './cell-features';
 import { createGrid } from './grid';
@@ -9,7 +9,10 @@ type OnPixels = Pick<NegativeLogJoint, 'distortion' | 'deviance' | 'expected'>;
 export interface PixelNats {
   /** The sum over the features of each cell. Shape [batch · parts, values of a part] → [batch, cells]. */
   ofCells(perValue: tf.Tensor2D): tf.Tensor2D;
-  /** Distortion and deviance on the pixels of images x, shape [batch, dim]. Features have no pixels: the mean image stands for the expected ones. */
+  /**
+   * Distortion and deviance on the pixels of images x, shape [batch, dim]. Features cannot be converted to pixels, so the mean
+   * image is returned as the expected one.
+   */
   onPixels(of: Omit<OnPixels, 'expected'>, x: tf.Tensor2D): OnPixels;
 }
 
@@ -19,7 +22,7 @@ export function createPixelNats({ shape, mean }: CellFeatures): PixelNats {
   const ofCells = (perValue: tf.Tensor2D): tf.Tensor2D =>
     tf.sum<tf.Tensor2D>(tf.reshape(perValue, [-1, cells, channels]), 2);
 
-  /** Keeps the sum. */
+  /** Distributes values over pixels without a change of their sum. */
   function toPixels(perValue: tf.Tensor2D): tf.Tensor2D {
     const ofPixels = createGrid(grid).spread(ofCells(perValue));
     if (colours === 1) return ofPixels;

@@ -6,7 +6,7 @@ export interface Components {
   variances: Float64Array;
   /** Directions of unit length. Shape [count, dim]. */
   directions: Float64Array;
-  /** Variance of all directions together. */
+  /** Total variance over all directions. */
   total: number;
 }
 
@@ -14,14 +14,14 @@ export interface Components {
 const settled = 1e-10;
 const mostIterations = 200;
 
-/** More directions than wanted converge faster. */
+/** With more directions than wanted, the iteration converges faster. */
 const oversampling = 4;
 
 /**
- * Orthogonal iteration (Golub & Van Loan 2013, § 8.2.4) on the covariance or, for fewer vectors than dimensions, on their
+ * Orthogonal iteration (Golub & Van Loan 2013, § 8.2.4) on the covariance or, with fewer vectors than dimensions, on their
  * inner products, which have the same eigenvalues; then Rayleigh–Ritz.
  * @param vectors about a mean of 0. Shape [rows, dim]
- * @param count of components, at most `dim`; those beyond the rank have the variance 0
+ * @param count of components, at most `dim`; components beyond the rank have variance 0
  */
 export function principalComponents(vectors: Float64Array, dim: number, count: number): Components {
   const rows = vectors.length / dim;
@@ -29,7 +29,7 @@ export function principalComponents(vectors: Float64Array, dim: number, count: n
   const [size, along] = isDual ? [rows, dim] : [dim, rows];
   const at = (i: number, t: number): number => vectors[isDual ? i * dim + t : t * dim + i]!;
   const matrix = new Float64Array(size * size);
-  // A row of `lines` at a time: the inner loop reads it in order.
+  // The inner loop reads one row of `lines` at a time, in order.
   const lines = Float64Array.from({ length: size * along }, (_, k) => at(Math.floor(k / along), k % along));
   for (let i = 0; i < size; i++) {
     for (let j = 0; j <= i; j++) {
@@ -95,7 +95,10 @@ function product(matrix: Float64Array, basis: Float64Array, size: number): Float
   return result;
 }
 
-/** Gram–Schmidt of the rows, shape [any, size], in place; twice is enough (Giraud 2005). A row that depends on others becomes 0. */
+/**
+ * Gram–Schmidt orthonormalisation of the rows, shape [any, size], in place; two passes are enough (Giraud 2005). A row that
+ * depends on others becomes 0.
+ */
 function orthonormal(rows: Float64Array, size: number): Float64Array {
   for (let from = 0; from < rows.length; from += size) {
     const row = rows.subarray(from, from + size);

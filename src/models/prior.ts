@@ -1,4 +1,4 @@
-/** Priors of an adversarial autoencoder: distributions that can be drawn from and whose density is known. */
+/** Priors of an adversarial autoencoder: distributions with a known density from which codes can be drawn. */
 import { tf, type Random } from '../tensor';
 import { choice, show, whole } from '../schema/formats';
 import type { Parsed } from '../schema/key';
@@ -28,17 +28,17 @@ export const priorRule: OptionRule<PriorOptions> = {
 
 export interface Prior {
   /**
-   * Draws. Shape [count, dim].
+   * Draws codes. Shape [count, dim].
    * @param temperature scales the distance of a draw from the most typical one
    */
   draw(count: number, random: Random, temperature?: number): tf.Tensor2D;
-  /** −log p(z) in nats as one term for each dimension. Shape [batch, dim]. */
+  /** −log p(z) in nats, split into a term for each dimension. Shape [batch, dim]. */
   negativeLogPrior(z: tf.Tensor2D): tf.Tensor2D;
   /** The terms of the likeliest code. Length dim. */
   readonly leastNegativeLogPrior: readonly number[];
 }
 
-/** The prior that the options name, over `latentDim` dimensions. */
+/** The prior in the options, over `latentDim` dimensions. */
 export function createPrior(options: PriorOptions): Prior {
   const { latentDim: dim } = options;
   switch (options.prior) {
@@ -84,7 +84,7 @@ function onSwissRoll(count: number): Point[] {
   return Array.from({ length: count }, (_, k) => {
     const from = 1.5 * Math.PI;
     const to = 4.5 * Math.PI;
-    // The length of this spiral grows about as the square of the angle.
+    // The length of this spiral grows approximately as the square of the angle.
     const angle = Math.sqrt(from ** 2 + ((to ** 2 - from ** 2) * (k + 0.5)) / count);
     const radius = (2.5 * angle) / to;
     return [radius * Math.cos(angle), radius * Math.sin(angle)];
@@ -93,7 +93,7 @@ function onSwissRoll(count: number): Point[] {
 
 /**
  * Gaussians of equal weight around centres in the first two dimensions, N(0, 1) in the others. The density of the first two
- * does not factor, so that each gets half of their term.
+ * does not factor, so each of them gets half of their term.
  */
 function createPlaneMixture(centers: readonly Point[], deviation: number, dim: number): Prior {
   const logWeight = -Math.log(centers.length) - Math.log(2 * Math.PI * deviation ** 2);
@@ -127,13 +127,13 @@ function createPlaneMixture(centers: readonly Point[], deviation: number, dim: n
   };
 }
 
-/** Half the width of the uniform prior: a variance of about 1. */
+/** Half the width of the uniform prior, for a variance of about 1. */
 const uniformHalf = 1.7;
-/** Scale of the logistic noise that blurs its edges. */
+/** Scale of the logistic noise that blurs the edges of the uniform prior. */
 const uniformBlur = 0.05;
 
 /**
- * U(−a, a) plus logistic noise of scale s, so that its density is nowhere 0: with u = (z + a)/s and v = (z − a)/s
+ * U(−a, a) plus logistic noise of scale s, so that the density is never 0: with u = (z + a)/s and v = (z − a)/s
  *   p(z) = ( sigmoid(u) − sigmoid(v) ) / 2a = sigmoid(u)·sigmoid(−v)·( 1 − exp(v − u) ) / 2a.
  */
 function createUniform(dim: number): Prior {

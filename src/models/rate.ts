@@ -1,4 +1,4 @@
-/** What a rate, KL( q(z|x) ‖ p(z) ), costs: its weight β on a schedule, a capacity, and free bits. */
+/** The penalty for a rate, KL( q(z|x) ‖ p(z) ): its weight β on a schedule, a capacity, and free bits. */
 import { amount, choice, positive, whole } from '../schema/formats';
 import type { Parsed } from '../schema/key';
 import type { tf } from '../tensor';
@@ -10,8 +10,8 @@ export function meanRate(perDimension: tf.Tensor2D): tf.Scalar {
 }
 
 /**
- * The rate, but at least `free` nats for each dimension (Kingma 2016): below that, a dimension costs the same whatever
- * it carries, so that nothing pushes it to collapse.
+ * The rate, but at least `free` nats for each dimension (Kingma 2016): below that, the penalty of a dimension is constant, so
+ * that nothing makes it collapse.
  * @param perDimension shape [batch, dim]
  */
 export function rateAboveFreeBits(perDimension: tf.Tensor2D, free: number): tf.Scalar {
@@ -19,13 +19,13 @@ export function rateAboveFreeBits(perDimension: tf.Tensor2D, free: number): tf.S
   return perDimension.mean(0).maximum(free).sum();
 }
 
-/** The sum of the terms of several levels. */
+/** The sum of terms, one from each level. */
 export const sumOf = <R extends tf.Rank>(terms: readonly tf.Tensor<R>[]): tf.Tensor<R> =>
   terms.reduce((sum, term) => sum.add(term));
 
 export interface RatePenalty {
   /**
-   * The term of the loss that stands for the rate.
+   * The penalty in the loss.
    * @param perDimension rate of each dimension, shape [batch, dim]
    * @param step steps taken before; undefined after the end of every schedule
    */
@@ -68,13 +68,13 @@ export function createRatePenalty(options: PenaltyOptions): RatePenalty {
   };
 }
 
-/** The weight of the rate: constant, rising once (Bowman 2016), or rising again and again (Fu 2019, R = ½). */
+/** The weight of the rate: constant, rising once (Bowman 2016), or rising in cycles (Fu 2019, R = ½). */
 export function betaAt(
   { beta, betaSchedule, betaSteps }: Pick<PenaltyOptions, 'beta' | 'betaSchedule' | 'betaSteps'>,
   step: tf.Scalar | undefined,
 ): tf.Scalar | number {
   if (betaSchedule === 'constant' || step === undefined) return beta;
-  // A cycle rises over its first half and stays there for the second.
+  // The weight rises during the first half of a cycle and stays at its maximum during the second.
   const risen = betaSchedule === 'warm-up' ? step.div(betaSteps) : step.mod(betaSteps).div(betaSteps / 2);
   return risen.minimum(1).mul(beta);
 }

@@ -1,18 +1,18 @@
-/** Ridge regression (Hoerl & Kennard 1970) of several outputs on one set of conditions. */
+/** Ridge regression (Hoerl & Kennard 1970) of several outputs on the same conditions. */
 import { cholesky, solve } from '../calibration/matrix';
 
 export interface Regression {
-  /** NaN where missing. Shape [records, outputs]. */
+  /** Outputs; NaN = missing. Shape [records, outputs]. */
   x: ArrayLike<number>;
-  /** Shape [records, conditions]. */
+  /** Conditions. Shape [records, conditions]. */
   c: ArrayLike<number>;
   outputs: number;
   conditions: number;
 }
 
 /**
- * Least squares on 1 and the first `dim` conditions, drawn to `towards` with a weight in records; the other coefficients are those
- * of `towards`. An output is learned from the records that have it.
+ * Least squares on 1 and the first `dim` conditions, shrunk to `towards` with a weight in records; the other coefficients are
+ * copied from `towards`. An output is fitted on the records that have it.
  * @param records to learn from
  * @param towards intercept, then a row for each condition. Shape [1 + conditions, outputs]
  * @returns the coefficients, of the same shape
@@ -32,7 +32,7 @@ export function regress(
   const complete: number[] = [];
   for (let j = 0; j < outputs; j++) {
     if (isComplete(j)) complete.push(j);
-    // Each has records of its own.
+    // With missing values, each output has different records.
     else learn([j]);
   }
   if (complete.length > 0) learn(complete);
@@ -47,14 +47,14 @@ export function regress(
     for (const record of records) {
       if (Number.isNaN(x[record * outputs + group[0]!]!)) continue;
       for (let i = 0; i < conditions; i++) input[1 + i] = c[record * conditions + i]!;
-      // What `towards` does not explain.
+      // The part of the outputs that `towards` does not explain.
       const rest = group.map((j) => {
         let value = x[record * outputs + j]!;
         for (let i = 0; i < inputs; i++) value -= input[i]! * towards[i * outputs + j]!;
         return value;
       });
       for (let i = 0; i < size; i++) {
-        // Most are 0 where a condition is one-hot.
+        // With one-hot conditions most inputs are 0.
         if (input[i] === 0) continue;
         for (let k = 0; k <= i; k++) gram[i * size + k]! += input[i]! * input[k]!;
         for (let t = 0; t < rest.length; t++) moments[t]![i]! += input[i]! * rest[t]!;
@@ -68,7 +68,7 @@ export function regress(
   }
 }
 
-/** Takes what the coefficients expect off a record, which begins at index `xAt`; its conditions at `cAt`. Into `out`. */
+/** Writes to `out` the record at index `xAt`, minus the value that the coefficients predict from its conditions at `cAt`. */
 export function subtractExpected(
   coefficients: Float64Array,
   x: ArrayLike<number>,

@@ -1,14 +1,15 @@
 /**
- * One training step of one phase: loss, gradients, and the update of Adam (Kingma & Ba 2015, algorithm 1). `stepPhase` is a pure
- * function, which is traced for other engines; `trainStep` writes its results to the variables.
+ * One training step of one phase: loss, gradients, and the update of Adam (Kingma & Ba 2015, algorithm 1). `stepPhase` is a
+ * pure function, which is traced for other engines; `trainStep` writes its results to the variables.
  *
- * The variables of a phase form one vector, cut into pieces: small variables share a piece, so that not every bias has an update of
- * its own; large ones are cut into parts that stay in a processor's cache from the first operation of an update to the last.
+ * The variables of a phase form one vector, divided into pieces. Small variables share a piece, so that there are fewer updates
+ * than biases. Large variables are divided, so that a piece stays in the CPU cache from the first operation of an update to the
+ * last.
  */
 import { scoped, tf, type Random } from '../tensor';
 import type { Examples, Phase } from './model';
 
-/** Longer gradients are clipped to this norm (Pascanu 2013), so that one odd batch does not undo an epoch. */
+/** Longer gradients are clipped to this norm (Pascanu 2013), so that one unusual batch does not undo an epoch. */
 const maxGradientNorm = 100;
 
 const [decay, squareDecay, epsilon] = [0.9, 0.999, 1e-7];
@@ -19,13 +20,13 @@ const pieceSize = 32_768;
 /** Variables with fewer values share a piece. */
 const smallVariable = 4096;
 
-/** The place of a variable in the vector. */
+/** The place of a variable in the vector of a phase. */
 export interface Placed {
   variable: tf.Variable;
   offset: number;
 }
 
-/** A part of the vector. */
+/** A part of the vector of a phase. */
 export interface Piece {
   offset: number;
   size: number;
@@ -67,8 +68,8 @@ export function layoutOf(variables: readonly tf.Variable[]): Layout {
 }
 
 /**
- * A piece of the weights with Adam's moments of its gradient, m / (1 − β₁) and v / (1 − β₂): without these factors an update has
- * fewer operations. Shapes [piece size].
+ * A piece of the weights with Adam's moments of its gradient, m / (1 − β₁) and v / (1 − β₂): without these factors an update
+ * has fewer operations. Shapes [piece size].
  */
 export interface PieceState {
   weights: tf.Tensor1D;
@@ -87,19 +88,19 @@ export interface StepInputs {
 }
 
 export interface StepOutputs {
-  /** Before the step. */
+  /** Loss before the step. */
   loss: tf.Scalar;
-  /** Length of the gradient. If it is not finite, the caller must discard all outputs. */
+  /** Norm of the gradient. If it is not finite, the caller must discard all outputs. */
   norm: tf.Scalar;
   pieces: readonly PieceState[];
 }
 
-/** 1/(1 − β₁ᵗ) and 1/(1 − β₂ᵗ), because moments start at 0 and are too small at first. @param step steps taken before */
+/** 1/(1 − β₁ᵗ) and 1/(1 − β₂ᵗ). Moments start at 0, so they are too small at first. @param step steps taken before */
 export function corrections(step: number): [number, number] {
   return [1 / (1 - decay ** (step + 1)), 1 / (1 - squareDecay ** (step + 1))];
 }
 
-/** @param pieces of all variables of the phase, as `inputs.pieces` has them */
+/** @param pieces of all variables of the phase, in the order of `inputs.pieces` */
 export function stepPhase(
   phase: Phase,
   pieces: readonly Piece[],
@@ -115,7 +116,8 @@ export function stepPhase(
   const norm = squared.reduce((sum, next) => sum.add(next)).sqrt();
   const shrink = tf.div<tf.Scalar>(maxGradientNorm, norm).minimum(1);
   const [correction, squareCorrection] = tf.split(inputs.corrections, 2) as [tf.Tensor1D, tf.Tensor1D];
-  // θ ← θ − α·m̂ / (√v̂ + ε) with m̂ = (1 − β₁)·first·correction and v̂ = (1 − β₂)·second·squareCorrection, all factors in one.
+  // θ ← θ − α·m̂ / (√v̂ + ε) with m̂ = (1 − β₁)·first·correction and v̂ = (1 − β₂)·second·squareCorrection, with all factors
+  // combined.
   const scale = squareCorrection.mul(1 - squareDecay).sqrt();
   const rate = correction.mul(learningRate * (1 - decay)).div(scale);
   const least: tf.Tensor1D = tf.div(epsilon, scale);
@@ -129,7 +131,7 @@ export function stepPhase(
   return { loss: value, norm, pieces: stepped };
 }
 
-/** A piece of the tensors that `of` returns for its variables. Shape [piece size]. */
+/** Concatenates the tensors that `of` returns for the variables of a piece. Shape [piece size]. */
 function gather({ parts }: Piece, of: (variable: tf.Variable) => tf.Tensor): tf.Tensor1D {
   const tensors = parts.map(({ variable, from, to }) => {
     const flat: tf.Tensor1D = tf.reshape(of(variable), [-1]);
@@ -139,11 +141,11 @@ function gather({ parts }: Piece, of: (variable: tf.Variable) => tf.Tensor): tf.
 }
 
 export interface StepResult {
-  /** Before the step. */
+  /** Loss before the step. */
   loss: number;
-  /** Length of the gradient. */
+  /** Norm of the gradient. */
   norm: number;
-  /** Loss or gradient was not finite; no weight was changed. */
+  /** Whether the step was skipped, because the loss or the gradient was not finite. */
   skipped: boolean;
 }
 
@@ -151,9 +153,9 @@ export interface StepResult {
 export interface Optimizer {
   readonly learningRate: number;
   readonly layout: Layout;
-  /** By piece. */
+  /** Moments by piece. */
   moments: readonly Omit<PieceState, 'weights'>[];
-  /** Steps taken, without skipped ones. */
+  /** Number of steps taken, without skipped ones. */
   taken: number;
 }
 

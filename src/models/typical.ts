@@ -1,24 +1,24 @@
 /**
- * Typical vectors of many: the centres that k-means finds (Lloyd 1982), or a coreset, of which no vector is far (the greedy k-centre
- * algorithm, Gonzalez 1985, as in PatchCore, Roth 2022, § 3.2).
+ * Typical vectors among many: the centres of k-means (Lloyd 1982), or a coreset such that no vector is far from it (the greedy
+ * k-centre algorithm, Gonzalez 1985, as in PatchCore, Roth 2022, § 3.2).
  */
 import { matMul, scoped, tf, type Random } from '../tensor';
 
-/** Vectors to learn from, at most: bounds the time. */
+/** Maximum number of vectors to learn from: bounds the time. */
 const mostVectors = 20_000;
-/** After these the centres hardly move. */
+/** Number of iterations, after which the centres hardly move. */
 const iterations = 6;
-/** Vectors that are compared with all centres at once: bounds memory. */
+/** Number of vectors that are compared with all centres at once: bounds memory. */
 const chunk = 1024;
 
-/** The columns of the vectors that count. */
+/** The columns of the vectors that are used. */
 export interface Columns {
   from: number;
   size: number;
 }
 
 /**
- * A centre without any vector stays where it is.
+ * A centre that no vector is nearest to keeps its position.
  * @param vectors shape [count, width]
  * @param size number of centres; with fewer vectors some are equal
  * @returns the centres, shape [columns.size, size]
@@ -53,11 +53,11 @@ export function findTypical(
   return centres;
 }
 
-/** Dimensions of a random projection, which keeps distances well enough to choose by them (Johnson & Lindenstrauss 1984). */
+/** Dimensions of a random projection, which preserves distances well enough for this choice (Johnson & Lindenstrauss 1984). */
 const projected = 48;
 
 /**
- * Chooses again and again the vector that is furthest from those that are chosen.
+ * Repeatedly chooses the vector that is furthest from those chosen before.
  * @param vectors shape [count, width]
  * @param size number of vectors to choose; with fewer vectors some are equal
  * @returns the chosen ones, shape [columns.size, size]
@@ -76,7 +76,7 @@ export function findCoreset(
   const shorter = short === dim ? some : projection(some, dim, short, random);
   const distances = new Float64Array(count).fill(Infinity);
   const chosen = new Int32Array(size);
-  // The order of the vectors is random.
+  // The first vector is a random choice, as their order is random.
   let next = 0;
   for (let i = 0; i < size; i++) {
     chosen[i] = next;
@@ -105,7 +105,7 @@ function projection(vectors: Float32Array, dim: number, width: number, random: R
   );
 }
 
-/** Some columns of at most `mostVectors` vectors, drawn at random, in a random order. */
+/** The selected columns of at most `mostVectors` vectors, drawn at random, in a random order. */
 function drawn(vectors: Float32Array, width: number, { from, size }: Columns, random: Random): Float32Array {
   const order = Int32Array.from({ length: vectors.length / width }, (_, i) => i);
   random.shuffle(order);
@@ -134,7 +134,7 @@ function nearest(vectors: Float32Array, dim: number, centres: Float32Array, size
     scoped(() => {
       const part = tf.tensor2d(vectors.slice(from * dim, (from + rows) * dim), [rows, dim]);
       const bank = tf.tensor2d(centres, [dim, size]);
-      // |v|² is the same for all centres.
+      // |v|² is the same for all centres, so it is left out.
       const distances = tf.sum(bank.square(), 0, true).sub(matMul(part, bank).mul(2));
       found.set(tf.argMin(distances, 1).dataSync(), from);
     });

@@ -1,7 +1,6 @@
 /**
  * Variational autoencoder (Kingma & Welling 2014, eq. 7):
- *   −ELBO(x) = E_q(z|x)[ −log p(x|z) ] + KL( q(z|x) ‖ p(z) ),  p(z) = N(0, I)
- * With conditions both networks are given c. The prior does not depend on c; that of cvae does.
+ *   −ELBO(x) = E_q(z|x)[ −log p(x|z) ] + KL( q(z|x) ‖ p(z) ),  p(z) = N(0, I) With conditions both networks are given c. The prior does not depend on c, unlike that of cvae.
  */
 import type { Random } from '../tensor';
 import { createDecoder, createEncoder } from './coder';

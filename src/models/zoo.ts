@@ -29,10 +29,10 @@ type Intersection<U> = (U extends unknown ? (member: U) => void : never) extends
   ? I
   : never;
 
-/** The keys of the options that not every model reads. */
+/** Keys of the options that only some models read. */
 export type OwnOptionKeys = Intersection<(typeof zoo)[ModelKind]['options']>;
 
-/** Options as they are configured, of all models. */
+/** Configured options, of any model. */
 export type ModelChoice = { kind: string; features?: Features } & Omit<SharedOptions, 'features'> &
   Parsed<OwnOptionKeys>;
 

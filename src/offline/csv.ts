@@ -1,5 +1,5 @@
 /**
- * One line of CSV (RFC 4180): text with a comma, a quote or a line break is quoted. Text that a spreadsheet would take for a
+ * One line of CSV (RFC 4180). Text with a comma, a quote or a line break is quoted. Text that a spreadsheet would read as a
  * formula begins with an apostrophe (OWASP, CSV injection).
  */
 export function csvLine(cells: readonly (string | number)[]): string {

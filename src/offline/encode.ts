@@ -1,4 +1,4 @@
-/** The latent codes of the windows of a history, as CSV. */
+/** Writes the latent codes of the windows of a history as CSV. */
 import type { DetectorSettings } from '../config/settings';
 import { createWindowStore } from '../domain/window-store';
 import type { Model } from '../models/model';
@@ -18,10 +18,10 @@ export interface EncodeParts {
   write: (line: string) => void;
 }
 
-/** Windows per call of the encoder. */
+/** Number of windows per call of the encoder. */
 const chunk = 512;
 
-/** Writes one line per full window; returns the records that are left out. */
+/** Writes one line per full window. Returns an account of the records that were left out. */
 export async function encodeHistory(parts: EncodeParts): Promise<HistoryAccount> {
   const { settings, state, model, readHistory, write } = parts;
   const { source, training, window } = settings;
@@ -63,7 +63,7 @@ export async function encodeHistory(parts: EncodeParts): Promise<HistoryAccount>
   return account;
 }
 
-/** `z1`, `z2`, … or, with several levels, `z<level>_<dimension>`. */
+/** Column names: `z1`, `z2`, … or, with several levels, `z<level>_<dimension>`. */
 function latentNames(dims: readonly number[]): string[] {
   return dims.flatMap((dim, l) =>
     Array.from({ length: dim }, (_, i) => (dims.length === 1 ? `z${i + 1}` : `z${l + 1}_${i + 1}`)),

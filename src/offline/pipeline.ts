@@ -1,4 +1,4 @@
-/** The daemon's pipeline for recorded data, without a daemon. */
+/** The daemon's pipeline for recorded data. */
 import { createLimitCheck } from '../domain/signal';
 import type { ExplanationRule } from '../domain/explanations';
 import type { DetectorSettings } from '../config/settings';
@@ -13,16 +13,16 @@ import type { HandleBatch } from '../sources/source';
 export interface OfflineParts {
   settings: DetectorSettings;
   recordDecoder: RecordDecoder;
-  /** The model version to score with: a swap takes effect between two batches. */
+  /** The model version to score with. A swap takes effect between two batches. */
   current: () => ActiveDetector;
   onOutcome: (outcome: DetectionBatch) => void;
-  /** Whether detections of records that are not anomalous are needless. */
+  /** Whether detections of normal records can be left out. */
   anomaliesOnly?: boolean;
   states?: PartitionStates;
   explanations?: ExplanationRule;
 }
 
-/** An error in scoring rejects the batch in progress and all later ones. Nothing is measured. */
+/** An error in scoring rejects the batch in progress and all later ones. No metrics are recorded. */
 export function createOfflinePipeline(parts: OfflineParts): HandleBatch {
   const { settings, recordDecoder, current, anomaliesOnly = false, explanations } = parts;
   const { detector: detectorName, record } = settings;
@@ -53,7 +53,7 @@ export function createOfflinePipeline(parts: OfflineParts): HandleBatch {
   });
 }
 
-/** State that is not stored. */
+/** States that are not stored. */
 export function createOfflineStates(
   settings: DetectorSettings,
   recordDecoder: RecordDecoder,

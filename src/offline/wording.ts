@@ -1,11 +1,11 @@
-/** Numbers, times and durations for people. */
+/** Formats numbers, times and durations for people. */
 
 export const count = (n: number, noun: string): string =>
   `${n.toLocaleString('en')} ${noun}${n === 1 ? '' : 's'}`;
 
 export const iso = (ms: number): string => new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 
-/** A share in percent, with two significant digits. */
+/** Formats a share in percent, with two significant digits. */
 export function percent(share: number): string {
   return share >= 0.995 ? '100 %' : `${(100 * share).toPrecision(2)} %`;
 }

@@ -1,4 +1,6 @@
-/** Looks at everything that a configuration depends on. It changes nothing, except for topics that it is told to create. */
+/**
+ * Checks everything that a configuration depends on. It changes nothing, except that it creates missing topics if asked to.
+ */
 import { access, constants } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { DetectorSettings, Settings } from '../../config/settings';
@@ -11,12 +13,12 @@ import { examinePast } from './past';
 import { examineServices } from './services';
 import { examineStore, examineStored } from './store';
 
-/** A finding about one detector, or about what all share. */
+/** A finding about one detector, or about a dependency that all detectors share. */
 export type DoctorFinding = Finding & { detector?: string };
 
 export interface ExaminationOptions {
   settings: Settings;
-  /** Undefined where tfjs scores. */
+  /** Undefined if tfjs scores. */
   openSession: OpenSession | undefined;
   createTopics: boolean;
   /** Unix ms. */

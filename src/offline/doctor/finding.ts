@@ -1,11 +1,11 @@
-/** What `vaemon doctor` finds, one line each. */
+/** One finding of `vaemon doctor`, printed as one line. */
 export interface Finding {
-  /** `wrong`: the detector does not work like this. `warning`: it works, but not as one might expect. */
+  /** `wrong`: the detector does not work with it. `warning`: it works, but perhaps not as expected. */
   level: 'ok' | 'warning' | 'wrong';
   /** The thing that was examined, such as `topic plant.sensors`. */
   subject: string;
   message: string;
-  /** The command or the setting that mends it. */
+  /** The command or the setting that solves the problem. */
   mend?: string;
 }
 

@@ -1,11 +1,11 @@
-/** The memory that windows take, against what this machine or container has. */
+/** Compares the memory that windows can take with the memory of this machine or container. */
 import { totalmem } from 'node:os';
 import type { DetectorSettings } from '../../config/settings';
 import { windowShape } from '../../domain/window';
 import { windowBytes } from '../../domain/window-ring';
 import { ok, warning, type Finding } from './finding';
 
-/** An estimate; the model and its baselines come in addition. */
+/** An estimate for the windows alone; the model and its baselines need more. */
 export function windowMemory({
   detector,
   record,
@@ -15,7 +15,7 @@ export function windowMemory({
   return { detector, maxKeys: window.maxKeys, bytesPerDevice: perDevice, bytes: window.maxKeys * perDevice };
 }
 
-/** Share of the memory from which windows leave too little for the rest of the process. */
+/** If windows take more than this share of the memory, too little is left for the rest of the process. */
 const maxShare = 0.5;
 
 export function examineMemory(

@@ -1,4 +1,4 @@
-/** What people have of the past of a detector: events with their labels, and mutes. */
+/** Stored data about the past of a detector: events with their labels, and mutes. */
 import type { DaemonSettings, DetectorSettings } from '../../config/settings';
 import { createEventFiles, eventFolder } from '../../past/event-files';
 import { openMutes } from '../../past/mutes';

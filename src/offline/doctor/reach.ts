@@ -1,4 +1,4 @@
-/** Whether an address accepts connections, and with TLS a secure one. */
+/** Checks whether an address accepts connections, and with TLS a secure one. */
 import { once } from 'node:events';
 import { connect, isIP } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
@@ -11,7 +11,7 @@ export interface Address {
   port: number;
 }
 
-/** Undefined if it accepts a connection; else why not. */
+/** Undefined if the address accepts a connection; otherwise the reason. */
 export async function whyUnreachable(
   { host, port }: Address,
   tls?: ConnectionOptions,
@@ -31,7 +31,7 @@ export async function whyUnreachable(
   }
 }
 
-/** Reads `host:port`, also `[::1]:9092`. */
+/** Parses `host:port`, including IPv6 addresses such as `[::1]:9092`. */
 export function addressOf(text: string): Address {
   const at = text.lastIndexOf(':');
   return { host: text.slice(0, at).replace(/^\[(.*)\]$/, '$1'), port: Number(text.slice(at + 1)) };

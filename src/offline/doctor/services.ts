@@ -1,4 +1,7 @@
-/** Servers that a detector asks or writes to over HTTP: Prometheus, a schema registry, receivers of scores and events. */
+/**
+ * Checks the HTTP servers that a detector reads from or writes to: Prometheus, a schema registry, receivers of scores and
+ * events.
+ */
 import type { DetectorSettings } from '../../config/settings';
 import type { PrometheusSettings } from '../../sources/prometheus/spec';
 import { ask, baseUrl } from '../../system/http';
@@ -26,7 +29,7 @@ export async function examineServices(settings: DetectorSettings, now: number): 
   return findings;
 }
 
-/** Differences of clocks that are reported, ms: servers state whole seconds. */
+/** Smallest difference of clocks that is reported, ms: servers state whole seconds. */
 const clockToleranceMs = 5_000;
 
 async function examinePrometheus(
@@ -131,7 +134,7 @@ async function examineRegistry({
   }
 }
 
-/** A request without series, which a receiver accepts and forgets. */
+/** Sends a request without series, which a receiver accepts without effect. */
 async function examineRemoteWrite(settings: DetectorSettings['sinks']['remoteWrite']): Promise<Finding> {
   const { send } = await import('../../sinks/notification/endpoint');
   const { encodeWriteRequest, writeHeaders } = await import('../../sinks/remote-write/write-request');
@@ -149,7 +152,7 @@ async function examineRemoteWrite(settings: DetectorSettings['sinks']['remoteWri
   }
 }
 
-/** Whether it accepts connections: anything more would notify people. */
+/** Checks only whether the receiver accepts connections: a request would notify people. */
 async function examineReceiver(key: string, url: string): Promise<Finding> {
   const { host, port } = addressOfUrl(url);
   const subject = `${key} ${host}:${port}`;

@@ -1,4 +1,4 @@
-/** The store: whether it can be written, and what of it this release and these settings use or drop. */
+/** Checks the store: whether it can be written, and which parts of it this release and these settings use or drop. */
 import { constants } from 'node:fs';
 import nodeFs from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
@@ -20,11 +20,11 @@ import { firstLineOf, messageOf } from '../../system/error-text';
 import { incomingName } from '../../system/temporary-names';
 import { ok, warning, wrong, type Finding } from './finding';
 
-/** Free space from which on there is no warning, and below which a training may fail, bytes. */
+/** With less free space there is a warning; below the second bound a training may fail. Bytes. */
 const enoughBytes = 2 ** 30;
 const leastBytes = 100 * 2 ** 20;
 
-/** The folder itself, which all detectors share. */
+/** Checks the folder of the store, which all detectors share. */
 export async function examineStore({ role, store }: DaemonSettings): Promise<Finding[]> {
   const path = resolve(store.path);
   const subject = `store ${path}`;
@@ -33,7 +33,7 @@ export async function examineStore({ role, store }: DaemonSettings): Promise<Fin
   const problem = await whyNotWritable(existing);
   if (problem !== undefined) {
     const mend = `sudo install -d -o "$(id -un)" -m 700 ${path}, or set store.path`;
-    // A process that only scores can read it.
+    // A process that only scores can work with a read-only store.
     return [(role === 'score' && isThere ? warning : wrong)(subject, `cannot be written: ${problem}`, mend)];
   }
   const { bavail, bsize } = await nodeFs.statfs(existing);
@@ -51,7 +51,7 @@ async function firstExisting(path: string): Promise<string> {
   return found !== undefined || dirname(path) === path ? path : firstExisting(dirname(path));
 }
 
-/** Writes a file and removes it: rights alone do not show a file system that is full or read-only. */
+/** Writes and removes a file: access rights do not reveal a file system that is full or read-only. */
 async function whyNotWritable(folder: string): Promise<string | undefined> {
   const probe = join(folder, incomingName('doctor'));
   try {
@@ -69,11 +69,11 @@ async function whyNotWritable(folder: string): Promise<string | undefined> {
 export interface StoredParts {
   settings: DetectorSettings;
   daemon: DaemonSettings;
-  /** Undefined where tfjs scores. */
+  /** Undefined if tfjs scores. */
   openSession: OpenSession | undefined;
 }
 
-/** Everything that is stored of one detector. */
+/** Checks all stored data of one detector. */
 export async function examineStored(parts: StoredParts): Promise<Finding[]> {
   return [
     ...(await examineLease(parts)),

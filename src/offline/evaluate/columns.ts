@@ -1,16 +1,16 @@
-/** Which columns of a recorded file are channels. */
+/** Chooses the columns of a recorded file that are channels. */
 import { isIndex, isLabel } from '../../domain/column-role';
 import { withoutColumn } from '../../sources/file/csv';
 import { valuesOf, type RecordedFile } from './series';
 
 export interface ChosenColumns {
   channels: readonly string[];
-  /** Columns that look like a label or an index: left out unless the configuration lists them. */
+  /** Warnings about columns that look like a label or an index; they are left out unless the configuration lists them. */
   warnings: readonly string[];
 }
 
 /**
- * Columns with numbers in at least half of the records that have a value, without labels and indices.
+ * Columns with numbers in at least half of the records that have a value there, without labels and indices.
  * @param columns empty for a column without a name
  * @throws Error that lists the columns if no column has numbers
  */
@@ -51,7 +51,7 @@ export function constantChannels(file: RecordedFile, channels: readonly string[]
   });
 }
 
-/** @throws Error that names a channel without a column, and the nearest column */
+/** @throws Error with the name of a channel without a column, and the most similar column */
 export function checkColumns(path: string, columns: readonly string[], channels: readonly string[]): void {
   const [absent] = withoutColumn(columns, channels);
   if (absent !== undefined) throw new Error(`${path} has no column for channel ${absent}`);

@@ -15,28 +15,28 @@ import { recordedColumns, recordedImages, type SeriesGroup, type Recorded } from
 
 const dayMs = 86_400_000;
 
-/** The result of one test. JSON: the process of a series prints it. */
+/** The result of one test. It is JSON, as the process of a series prints it. */
 export interface SeriesOutcome extends Awaited<ReturnType<typeof scoreTest>> {
   series: string;
   channels: readonly string[];
   /** Columns that are not channels. */
   ignoredColumns: readonly string[];
-  /** Column with the times, where the configuration names none that the files have. */
+  /** Column with the times, if it was detected because no configured column exists in the files. */
   timeColumn: string | undefined;
   /** Channels with one value in all training records. */
   constantChannels: readonly string[];
   /** Channels that are scored by their rate. */
   counters: readonly string[];
-  /** Conditions that follow from seasons of the training. */
+  /** Conditions derived from seasons of the training data. */
   seasons: readonly string[];
-  /** About columns and channels of the files. */
+  /** Warnings about columns and channels of the files. */
   warnings: readonly string[];
   /** Alarm budget, events per day; undefined = none. */
   budgetPerDay: number | undefined;
   /** False-alarm target as it is configured. */
   configuredTarget: number | string;
   engine: string;
-  /** Tests of one training file share its training. */
+  /** Duration of the training, which all tests of a training file share. */
   trainingSeconds: number;
 }
 
@@ -112,8 +112,8 @@ export async function evaluateGroup(
 }
 
 /**
- * The settings for the times that the messages have. Those that stand in for absent ones are in ms from 1970 on, have no season and,
- * unless the interval is configured, no events a day.
+ * Settings that match the times of the messages. If times were made up, they are in ms from 1970 on, so that there are no
+ * seasons and, unless the interval is configured, no events per day.
  */
 function withTimes(settings: DetectorSettings, { hasTimes, fields }: Recorded): DetectorSettings {
   if (hasTimes) return { ...settings, fields };
@@ -126,7 +126,7 @@ function withTimes(settings: DetectorSettings, { hasTimes, fields }: Recorded): 
   };
 }
 
-/** At most one warning. */
+/** Warning about labels without effect; at most one. */
 function warnOfLabels(unmatched: readonly Label[]): string[] {
   if (unmatched.length === 0) return [];
   const { key, from, to } = unmatched[0]!;

@@ -15,7 +15,7 @@ export interface EvaluateParts {
   evaluated: EvaluatedDetector;
   /** Files, or folders with files. */
   paths: Parameters<typeof findSeries>[0];
-  /** Series evaluated at the same time. */
+  /** Number of series that are evaluated concurrently. */
   jobs: number;
   /** The command that evaluates one series and prints its outcome. */
   commandFor: (files: SeriesFiles) => [string, ...string[]];
@@ -30,7 +30,7 @@ export interface Evaluation {
   unscored: readonly string[];
 }
 
-/** Ratios of normal records for which alarms are counted, in addition to the target of the detector. */
+/** Shares of normal records for which alarms are counted, in addition to the target of the detector. */
 const usualTargets = [0.01, 0.001];
 
 export async function evaluate({
@@ -98,7 +98,7 @@ function whyUnscored({ series, scores, rejected, windowNotFull }: SeriesOutcome)
   return `series "${series}": none of ${scores.length} test records was scored (${reasons.join(', ')})`;
 }
 
-/** Names the series in the error of the task. */
+/** Adds the names of the series to an error of the task. */
 async function nameSeries<T>(series: readonly SeriesFiles[], task: () => Promise<T>): Promise<T> {
   try {
     return await task();
@@ -167,7 +167,7 @@ function logOutcome(
     log.warn('records without a full window; their score is 0', { series, records: windowNotFull });
 }
 
-/** False-alarm target and threshold of the flags and events of some series. */
+/** False-alarm target and threshold by which the flags and events of some series were decided. */
 export interface UsedThreshold {
   /** Target as it is configured. */
   configured: number | string;
@@ -175,7 +175,7 @@ export interface UsedThreshold {
   target: number;
   /** Surprise from which a record is anomalous. */
   threshold: number;
-  /** Names; those of further versions of a series have the number of the version. */
+  /** Names of the series; a later version of a series has its number appended. */
   series: string[];
 }
 
@@ -192,7 +192,7 @@ export function thresholdsOf(outcomes: readonly SeriesOutcome[]): UsedThreshold[
   return used;
 }
 
-/** Detection power of all versions of all series together. */
+/** Detection power over all versions of all series. */
 export function powerOf(outcomes: readonly SeriesOutcome[]): DetectionPower | undefined {
   const versions = outcomes.flatMap((outcome) => outcome.versions);
   return mergePower(versions.flatMap(({ detectionPower: power }) => (power === undefined ? [] : [power])));
@@ -201,7 +201,7 @@ export function powerOf(outcomes: readonly SeriesOutcome[]): DetectionPower | un
 /** A training during an evaluation, in the order of the records. */
 export interface Training extends Partial<UsedVersion>, Partial<FailedTraining> {
   series: string;
-  /** From 1; undefined if the training failed. */
+  /** Number of the version, from 1; undefined if the training failed. */
   version?: number;
   from: number;
 }

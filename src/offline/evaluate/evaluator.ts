@@ -1,4 +1,7 @@
-/** Trains a detector on one file, then scores the records of another with the daemon's pipeline, training again if asked to. */
+/**
+ * Trains a detector on one file, then scores the records of another with the daemon's pipeline, with further trainings if
+ * requested.
+ */
 import { createSilenceScale } from '../../calibration/gaps';
 import { configuredThreshold } from '../../config/calibration';
 import type { DetectorSettings } from '../../config/settings';
@@ -22,19 +25,19 @@ import { historyOf, trainingRows, type Cadence } from './retraining';
 
 export interface TrainingParts {
   settings: DetectorSettings;
-  /** Warm-up messages, in order of time. */
+  /** Messages to train on, marked as warm-up, in order of time. */
   train: readonly Message[];
   engines: Engines;
-  /** What people have called records of train and of the test, for the trainings. */
+  /** Labels for records of the training file and of the test, for the trainings. */
   labels?: readonly Label[];
-  /** Share of the records in the time of train that it has; default 1. */
+  /** Share of the records of its time span that the training file contains; default 1. */
   share?: number;
   /** When to train again on the records of a test; undefined = never. */
   retrain?: Cadence | undefined;
 }
 
 export interface EvaluationParts extends TrainingParts {
-  /** In order of time, after those of train. */
+  /** Messages to score, in order of time, after those of the training. */
   test: readonly Message[];
   /** Receives the detections of test, batch by batch. */
   onDetections?: (detections: DetectionBatch) => void;
@@ -44,21 +47,21 @@ export type TrainedDetector = Awaited<ReturnType<typeof trainOnce>>;
 
 /** A version that scored test records. */
 export interface UsedVersion {
-  /** Row of the first record that it scores. */
+  /** Row of the first record that the version scores. */
   from: number;
   /** False-alarm target as a ratio of normal records. */
   target: number;
   /** Surprise from which a record is anomalous. */
   threshold: number;
-  /** Records that it was trained on, and those of them left out. */
+  /** Number of records that the version was trained on, and number of those that were left out. */
   records: number;
   excludedRecords: number;
   trainingSeconds: number;
-  /** What it finds of faults in held-out records; undefined where they are too few. */
+  /** Detection power in held-out records; undefined if there are too few of them. */
   detectionPower?: DetectionPower | undefined;
 }
 
-/** A training without a new version: the version in use stays. */
+/** A training that yielded no version: the version in use stays. */
 export interface FailedTraining {
   /** Row of the record before which it took place. */
   from: number;
@@ -94,9 +97,9 @@ export async function trainOnce(parts: TrainingParts) {
     counters: first.active.detector.state.counters ?? [],
     seasons: first.active.detector.state.seasons ?? [],
     /**
-     * Scores of the test records, in the order of the file. Each test is scored as if it were the only one: its records follow
-     * those of the training. A version that is trained again scores the records after those that it was trained on; windows,
-     * events and the memory of devices continue, as in the daemon.
+     * Scores the test records, in the order of the file. Each test is scored independently, as if it followed the training
+     * directly. A version that is trained later scores the records after those that it was trained on; windows, events and the
+     * memory of devices continue, as in the daemon.
      */
     async score(test: readonly Message[], onDetections?: (detections: DetectionBatch) => void) {
       let used = first;
@@ -165,10 +168,10 @@ export async function trainOnce(parts: TrainingParts) {
         target,
         threshold,
         training: first.report,
-        /** The first one was trained on the training file alone. */
+        /** The versions in use over the test; the first one was trained on the training file alone. */
         versions,
         failedTrainings,
-        /** Those in whose time no training had a record. */
+        /** Labels whose time contains no record of any training. */
         unmatchedLabels: unmatched,
       };
     },
@@ -176,7 +179,7 @@ export async function trainOnce(parts: TrainingParts) {
   };
 }
 
-/** What enters the score of a version. */
+/** Names of the statistics that enter the score of a version. */
 function namesOf({ state: { calibration, slow, sections } }: Detector): string[] {
   return [
     ...Object.keys(calibration.evidence),
@@ -215,7 +218,7 @@ async function trainVersion(
   };
 }
 
-/** Negative offsets, so that the other file continues this one. */
+/** Gives the messages negative offsets, so that the test file continues the training file. */
 function before(messages: readonly Message[]): Message[] {
   return messages.map((message, i) => ({
     ...message,
@@ -285,11 +288,11 @@ function createRecording(
   const statistics = Object.fromEntries(names.map((name) => [name, new Float64Array(records).fill(NaN)]));
   const over: AnomalyEvent[] = [];
   const devices = new Map<string, DeviceRows>();
-  /** By reason. */
+  /** Rejected records by reason. */
   const rejected: Record<string, number> = {};
   let [scored, answered] = [0, 0];
   return {
-    /** Events that have ended so far. */
+    /** Events that are over so far. */
     over: over as readonly AnomalyEvent[],
     add: (batch: DetectionBatch): void => {
       const { detections, events, deadLetters } = batch;
@@ -309,7 +312,7 @@ function createRecording(
       scored += detections.length;
       answered += detections.length + deadLetters.length;
     },
-    /** @param atEnd events that were not over after the last record */
+    /** @param atEnd events that were still open after the last record */
     take(atEnd: readonly AnomalyEvent[]) {
       over.push(...atEnd);
       const scoredEvents = (wanted: AnomalyEvent['status']): ScoredEvent[] =>
@@ -319,13 +322,13 @@ function createRecording(
       return {
         scores,
         flags,
-        /** By name and record, what enters the score; NaN for a record without. */
+        /** Statistics that enter the score, by name and record; NaN for a record without a score. */
         statistics,
-        /** The events of the pipeline that opened and have a test record. */
+        /** Events that opened and contain a test record. */
         events: scoredEvents('closed'),
-        /** Those that the alarm budget kept from opening. */
+        /** Events that the alarm budget held back. */
         heldBack: scoredEvents('held_back'),
-        /** Undefined if all times are the same. */
+        /** Undefined if all records have the same time. */
         recordsPerDay: recordsPerDay([...devices.values()]),
         /** Number of records with a score. */
         scored,
@@ -336,7 +339,7 @@ function createRecording(
   };
 }
 
-/** None if the event ended before the first scored row of its device. */
+/** Undefined if the event ended before the first scored row of its device. */
 function toScoredEvent(
   { id, kind, key, keys, start, end, openedAt, peakSurprise }: AnomalyEvent,
   device: DeviceRows | undefined,

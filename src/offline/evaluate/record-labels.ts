@@ -37,10 +37,10 @@ export async function readRecordLabels(path: string, series: string): Promise<Ma
 }
 
 export interface UnusedLabels {
-  /** The series that they name; empty for a file of several series that has no column `series`. */
+  /** The series in the file's names; empty for a file of several series without a column `series`. */
   series: string;
   labels: number;
-  /** A series of the evaluation with a similar name. */
+  /** The series of the evaluation with the most similar name. */
   nearestSeries: string | undefined;
 }
 

@@ -19,16 +19,16 @@ import { findTimeColumn } from './time-column';
 import { seriesName, type SeriesFiles } from './series-files';
 import { assumedChannels } from './series-settings';
 
-/** Tests that share a training. */
+/** A training file and the tests that share its training. */
 export interface SeriesGroup {
   train: string;
   tests: readonly Pick<SeriesFiles, 'name' | 'test'>[];
 }
 
-/** Between records without times, if `window.interval` is not configured. */
+/** Interval of records without times, if `window.interval` is not configured. */
 const usualStepMs = 1000;
 
-/** A training file, and how to read the tests that follow it. */
+/** The messages of a training file, and the parameters to read its tests in the same way. */
 export interface Recorded {
   train: readonly Message[];
   channels: readonly string[];
@@ -37,28 +37,28 @@ export interface Recorded {
   constant: readonly string[];
   warnings: readonly string[];
   hasTimes: boolean;
-  /** Column that was found to have the times. */
+  /** Column in which times were detected. */
   timeColumn: string | undefined;
-  /** With the format of the times, where the files have some. */
+  /** The configured fields, with the format of the times if the files have times. */
   fields: DetectorSettings['fields'];
   readTest: (path: string) => Promise<RecordedTest>;
 }
 
 interface RecordedTest {
   messages: readonly Message[];
-  /** Undefined if the file has none. */
+  /** Device of each record; undefined if the file has no keys. */
   keys: readonly string[] | undefined;
   hasTimes: boolean;
   tsbWindow: number | undefined;
   warnings: readonly string[];
 }
 
-/** Key of records without one: the same in the training and all its tests. */
+/** Key of records without one: the same in the training and in all its tests. */
 function defaultKey({ train, tests }: SeriesGroup): string {
   return tests.length === 1 ? tests[0]!.name : seriesName(train, 'train');
 }
 
-/** Reads the training records; their times are in the column that is configured, in one that is found, or stand for none. */
+/** Reads the training records. Their times come from the configured column or a detected one, or are made up. */
 async function readTraining(settings: DetectorSettings, { train: path, tests }: SeriesGroup) {
   const { fields } = settings;
   const { columns } = sourceOf(settings, 'file').file;
@@ -92,7 +92,7 @@ export async function recordedColumns(
   const unnamed = columns.filter((name) => name === '');
   const chosen = isAssumed ? chooseChannels(train, [...known, ...unnamed]) : { channels, warnings: [] };
   const kept = chosen.channels;
-  // Errors in the files appear before the training.
+  // The test files are read here, so that their errors appear before the training.
   for (const { test } of group.tests)
     checkTimes(train, await readRecords(test, 'test', fileColumns, 1), fileColumns.timestamp);
   for (const path of [group.train, ...group.tests.map(({ test }) => test)])

@@ -1,4 +1,4 @@
-/** When an evaluation trains again, and on which records: as the daemon does at that cadence. */
+/** When an evaluation trains again, and on which records: the same as in the daemon at that cadence. */
 import { cron } from '../../schema/time-formats';
 import { parseCron } from '../../runtime/schedule';
 import type { DetectorSettings } from '../../config/settings';
@@ -23,8 +23,8 @@ export function printCadence(cadence: Cadence): string {
 }
 
 /**
- * The records before which a training takes place, ascending. The clock is the newest time so far, and begins with the first
- * record. Times of the schedule that pass between two records are one training.
+ * The records before which a training takes place, ascending. The clock shows the newest time so far, and begins with the first
+ * record. Several times of the schedule between two records cause one training.
  * @param times of the test records, Unix ms; NaN if unknown
  * @param timeZone of the cron expression
  */
@@ -47,8 +47,8 @@ export function trainingRows(cadence: Cadence, times: Iterable<number>, timeZone
 }
 
 /**
- * The messages that a training at the time of the newest one reads: those within `training.history`, at most
- * `training.maxRecords`, the newest.
+ * The messages that a training reads when the newest message has arrived: those within `training.history`, but at most the
+ * newest `training.maxRecords`.
  */
 export function historyOf(
   messages: readonly Message[],

@@ -15,7 +15,7 @@ export interface SeriesFiles {
 
 export interface SeriesSelection {
   series: readonly SeriesFiles[];
-  /** Files with labels of any series. */
+  /** Files with labels of several series. */
   sharedLabels: readonly string[];
 }
 
@@ -28,9 +28,9 @@ const endings: Record<Part, RegExp> = {
 };
 
 /**
- * A path is a file, or a folder with files that have the ending of their part. A single training file, given as a file,
- * belongs to all tests; otherwise files belong together by name.
- * @throws Error naming a folder without such files, a series with one file only, or a duplicate name
+ * A path is a file, or a folder with files whose names end as described. A single training file, given as a file, belongs to
+ * all tests; otherwise files belong together by name.
+ * @throws Error with the name of a folder without such files, a series with only one file, or a duplicate name
  */
 export async function findSeries(paths: {
   train: readonly string[];

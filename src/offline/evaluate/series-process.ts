@@ -1,13 +1,13 @@
-/** Evaluates a series in a separate process: training and scoring keep one core busy. */
+/** Evaluates a series in a separate process: training and scoring occupy one core. */
 import { spawn } from 'node:child_process';
 import type { SeriesOutcome } from './evaluate-series';
 
-/** Maximum number of characters of the error output in an error; the last ones are kept. */
+/** Maximum number of characters of error output that an error quotes, the last ones. */
 const tailLength = 2000;
 
 /**
  * Runs the command of a series. The process ends when its standard input closes, so it does not outlive this one.
- * @throws Error with the end of the error output when the command fails
+ * @throws Error with the end of the error output if the command fails
  */
 export function runSeriesProcess(
   [program, ...args]: readonly [string, ...string[]],

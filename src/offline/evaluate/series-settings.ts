@@ -1,4 +1,4 @@
-/** The settings to evaluate a detector with: those of its file, and those that follow from the recorded data. */
+/** The settings to evaluate a detector with: those of its file, and those derived from the recorded data. */
 import { loadSettings } from '../../config/load';
 import type { DetectorSettings, Settings } from '../../config/settings';
 import { readColumns } from '../../sources/file/file';
@@ -8,7 +8,7 @@ import type { Cadence } from './retraining';
 import type { SeriesFiles } from './series-files';
 
 export interface EvaluatedDetector {
-  /** A detector's file. */
+  /** Path of a detector's file. */
   path: string;
   overrides: Readonly<Record<string, string>>;
   env: Readonly<Record<string, string | undefined>>;
@@ -16,7 +16,10 @@ export interface EvaluatedDetector {
   retrain?: Cadence | undefined;
 }
 
-/** The settings with source and field names of the series, and with its channels, unless the detector's file lists them. */
+/**
+ * The settings with the source and the field names of the series; with its channels as well, unless the detector's file lists
+ * channels.
+ */
 export async function loadSeriesSettings(
   { path, overrides, env }: EvaluatedDetector,
   { train }: Pick<SeriesFiles, 'train'>,
@@ -38,14 +41,14 @@ export async function loadSeriesSettings(
   return { daemon, detector: detectors[0]!.settings, columns: facts.columns };
 }
 
-/** Settings that follow from a file of recorded data. */
+/** Settings derived from a file of recorded data. */
 interface FileFacts {
   columns: readonly string[];
   overrides: Readonly<Record<string, string>>;
   assumed: unknown;
 }
 
-/** In reverse, so that a configuration that lists all columns differs from one that lists none. */
+/** Reversed, so that a configuration that lists all columns differs from one that lists none. */
 export function assumedChannels(columns: readonly string[]): string[] {
   return columns.filter((name) => name !== '').reverse();
 }

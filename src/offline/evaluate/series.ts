@@ -11,7 +11,7 @@ export type Part = 'train' | 'test';
 export interface RecordedFile {
   path: string;
   records: readonly FileRecord[];
-  /** About rows with too few cells: their other channels have no value. */
+  /** Messages about rows with too few cells. The channels without a cell have no value there. */
   shortRows: readonly string[];
 }
 
@@ -35,7 +35,7 @@ export async function readRecords(
       if (isShort !== true || part === 'train') throw new Error(`cannot read ${path}: ${problem}`);
       shortRows.push(problem);
     }
-    // Numerical tools write missing values as NaN.
+    // Many numerical tools write missing values as NaN.
     for (const [channel, value] of Object.entries(kept.values ?? {}))
       if (typeof value === 'string' && /^nan$/i.test(value)) kept.values![channel] = null;
     records.push(kept);
@@ -55,7 +55,7 @@ export function hasTimestamps(records: readonly FileRecord[]): boolean {
   return records[0]?.timestamp !== undefined;
 }
 
-/** The values of a channel, in order; records without a number are left out. @param key of one device; all by default */
+/** The values of a channel, in order; records without a number are left out. @param key of one device; default: all devices */
 export function valuesOf(channel: string, files: readonly RecordedFile[], key?: string): Float64Array {
   return Float64Array.from(
     files.flatMap(({ records }) =>
@@ -68,10 +68,10 @@ export function valuesOf(channel: string, files: readonly RecordedFile[], key?: 
 }
 
 /**
- * Messages whose offset is the number of the row. Those of several devices are in order of time, as in a topic, however the
- * file is sorted; those of one device are in the order of the file. Messages of train are warm-up messages.
- * @param key of records without one
- * @param before records before the first one
+ * Messages whose offset is the number of the row. Messages of different devices are in order of time, as in a topic, however
+ * the file is sorted; those of one device are in the order of the file. Messages of the training file are warm-up messages.
+ * @param key for records without one
+ * @param before number of records before the first one
  * @param times unit of Unix times, and zone of times without one; records without times are `stepMs` apart, from 1970 on
  */
 export function toMessages(
@@ -98,7 +98,7 @@ export function toMessages(
       record.timestamp === undefined
         ? (before + index) * stepMs
         : timeOf(record.timestamp, timestampFormat, timeZone),
-    // The paths may be the same.
+    // The part is the topic, as the paths of both files may be the same.
     origin: { topic: part, partition: 0, offset: String(index) },
     warmUp: part === 'train',
   }));
@@ -108,7 +108,7 @@ export function toMessages(
   );
 }
 
-/** Merges the messages of all keys by time; those of a key stay in their order. */
+/** Merges the messages of all keys by time; messages of one key keep their order. */
 export function merged(messages: readonly Message[], keys: readonly string[]): Message[] {
   const newest = new Map<string, number>();
   const times = messages.map(({ timestamp }, i) => {

@@ -1,4 +1,4 @@
-/** The report of an evaluation as a table. */
+/** Formats the report of an evaluation as a table. */
 import { formatTable } from '../table';
 import type { Judgement, MacroMetrics, SeriesMetrics } from './quality/judgement';
 import type { DetectionPower } from '../../scoring/detection-power';
@@ -29,7 +29,7 @@ const columns: readonly Column[] = [
   ['event precision', ({ eventPrecision }) => share(eventPrecision)],
 ];
 
-/** Without the budget, the events that were held back would have been found, too. */
+/** Columns for events that were found or false but held back by the budget. */
 const heldBackColumns: readonly Column[] = [
   [
     'without budget',
@@ -39,14 +39,14 @@ const heldBackColumns: readonly Column[] = [
   ['held back', ({ heldBackEvents }) => number(heldBackEvents, 0)],
 ];
 
-/** Per day if the records of any series have times. */
+/** False events, per day if any series has times. */
 function falseEventsColumn({ macro }: Judgement): Column {
   return Number.isNaN(macro.falseEventsPerDay)
     ? ['false/1,000', ({ falseEventsPer1000Records }) => number(falseEventsPer1000Records, 2)]
     : ['false/day', ({ falseEventsPerDay }) => number(falseEventsPerDay, 2)];
 }
 
-/** "3/4", or the share where there are no counts. */
+/** A count such as "3/4", or the share if there are no counts. */
 function countOrShare(count: number | undefined, all: number | undefined, ratio: number | undefined): string {
   if (all === undefined) return share(ratio);
   return count === undefined || Number.isNaN(count) ? `–/${all}` : `${count}/${all}`;
@@ -64,7 +64,7 @@ function percent(value: number | undefined): string {
   return value === undefined ? '' : `${(100 * value).toFixed(2)} %`;
 }
 
-/** Cells of undefined metrics are empty. */
+/** Cells of undefined metrics stay empty. */
 export function formatReport(
   { judgement, rank, alarms, countedOn }: EvaluationReport,
   thresholds: readonly UsedThreshold[],
@@ -97,7 +97,7 @@ export function formatReport(
   return `${[...table, '', ...trained, flagAll, ...ranked, ...lines].join('\n')}\n`;
 }
 
-/** The best statistic first. */
+/** The surprise, and the statistics with the best one first. */
 function formatRank({ surprise, statistics }: Rank): string {
   const sorted = Object.entries(statistics).sort(([, a], [, b]) => b - a);
   const shown = sorted.map(([name, value]) => `${name} ${share(value)}`).join(', ');

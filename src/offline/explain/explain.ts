@@ -1,4 +1,4 @@
-/** The detection of one record of a file, as the daemon's pipeline emits it, with its explanation. */
+/** The detection of one record of a file, as the daemon's pipeline would emit it, with its explanation. */
 import { alarmThreshold } from '../../calibration/threshold';
 import type { DetectorSettings } from '../../config/settings';
 import type { Detection } from '../../domain/detection';
@@ -15,15 +15,15 @@ export interface ExplainParts {
   settings: DetectorSettings;
   recordDecoder: RecordDecoder;
   detector: Detector;
-  /** File with the record and those before it. */
+  /** File with the record and the records before it. */
   path: string;
   /** Number of the record in the file, from 0. */
   index: number;
 }
 
 /**
- * @returns the detection, and the window that ends with the record, which is empty if it is not full
- * @throws Error when there is no such record, it cannot be used, or its window is not full
+ * @returns the detection, and the window that ends with the record; the window is empty if it is not full
+ * @throws Error if there is no such record, if it cannot be used, or if its window is not full
  */
 export async function explainRecord(
   parts: ExplainParts,
@@ -36,7 +36,7 @@ export async function explainRecord(
   let latest: DetectionBatch = { detections: [], events: [], deadLetters: [] };
   let isRequested = false;
   const handle = createOfflinePipeline({
-    // A duplicate or late record is reported as a dead letter instead of being dropped.
+    // With these settings a duplicate or late record is reported as a dead letter, instead of being dropped without a reason.
     settings: { ...settings, record: { ...record, duplicates: 'reject', outOfOrder: 'reject' } },
     recordDecoder,
     current: () => active,
@@ -46,7 +46,7 @@ export async function explainRecord(
   });
   const deliver = (messages: readonly Message[]): Promise<void> =>
     handle({ topic: path, partition: 0, messages, lag: undefined });
-  // Baselines depend on the scores of all earlier records, windows only on their values.
+  // Baselines depend on the scores of all earlier records, but windows only on their values.
   const warmUp = record.kind === 'image';
   const start = firstRecord(source, path, index);
 
@@ -67,14 +67,14 @@ export async function explainRecord(
     await deliver(read.slice(-1));
     const detection = detectionIn(latest, `record ${index} of ${path}`, recordDecoder.shape);
     const window = createVersionBatch(detector.state, 1);
-    // There are statistics unless the window is not full.
+    // Without statistics the window is not full.
     if (Object.keys(detection.statistics).length > 0) states.of(path, 0).windows.copy(detection.key, window);
     return { detection, window };
   }
   throw new Error(`${path} has ${count} records: there is no record ${index}`);
 }
 
-/** A daemon that reads the file itself starts with the first record after the history. */
+/** A daemon that reads the file as its source starts with the first record after the history. */
 function firstRecord(source: DetectorSettings['source'], path: string, index: number): number {
   if (source.kind !== 'file' || source.file.path !== path) return 0;
   const { historyRecords } = source.file;

@@ -1,4 +1,4 @@
-/** A PNG that shows where an image is odd: its heat map, and the regions that its detection names. */
+/** Draws a PNG that shows where an image is anomalous: its heat map, and the regions in its detection. */
 import { loadSharp } from '../../codecs/image/sharp';
 import type { ImageShape } from '../../domain/image';
 import type { WindowBatch } from '../../domain/window';

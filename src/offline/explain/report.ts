@@ -1,10 +1,10 @@
-/** A detection as a table. */
+/** Formats a detection as a table. */
 import type { Detection } from '../../domain/detection';
 import { describeRarity, formatValue } from '../../sinks/log';
 import { printable } from '../../system/printable';
 import { formatTable } from '../table';
 
-/** The surprise and the statistics, then each channel with its expected value, then the latent code. */
+/** Shows the surprise and the statistics, then each channel with its expected value, then the latent code. */
 export function formatExplanation(detection: Detection): string {
   const { surprise, threshold, contributions, nearestNormal, origin, statistics } = detection;
   const rows = contributions.map((one) => [

@@ -1,4 +1,4 @@
-/** Synthetic windows of a model version. */
+/** Generates synthetic windows with a model version. */
 import { createCategoryTable } from '../../domain/condition';
 import type { Model } from '../../models/model';
 import type { VersionState } from '../../scoring/version-state';
@@ -8,7 +8,7 @@ import { csvLine } from '../csv';
 /**
  * Windows in the channels' units, shape [count, length, channels]; or images as bytes, [count, height, width, colours].
  * @param options with the conditions as text
- * @throws DecodeError when a condition is missing or has the wrong type
+ * @throws DecodeError if a condition is missing or has the wrong type
  */
 export function generate(
   state: VersionState,
@@ -24,7 +24,7 @@ export function generate(
   return generateWindows(state, model, createCategoryTable(), { ...options, conditions: typed });
 }
 
-/** CSV with one line per record. */
+/** Formats windows as CSV with one line per record. */
 export function formatWindows(
   windows: Float64Array,
   { channels, spec }: Pick<VersionState, 'channels' | 'spec'>,

@@ -1,4 +1,4 @@
-/** Many small images as one PNG. */
+/** Draws many small images as one PNG. */
 import { colourChannels, imageBytes, type ImageShape } from '../../domain/image';
 import { loadSharp } from '../../codecs/image/sharp';
 

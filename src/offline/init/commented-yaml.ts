@@ -1,4 +1,4 @@
-/** YAML for people: with comments above its keys, and an empty line between its sections. */
+/** Writes YAML for people: with comments above its keys, and an empty line between its sections. */
 import { stringify } from 'yaml';
 import { isObject, type JsonObject } from '../../system/json';
 
@@ -17,7 +17,7 @@ export const commented = (value: unknown, comment: readonly string[]): Commented
 
 const isCommented = (value: unknown): value is Commented => isObject(value) && lines in value;
 
-/** Marks a line that a person should check. */
+/** Prefix of a comment about a value that a person should check. */
 export const doubtMark = 'CHECK: ';
 
 export const marked = (doubts: readonly string[] = []): string[] =>
@@ -27,8 +27,8 @@ const width = 120;
 const inlineWidth = 90;
 
 /**
- * Keys without a value (undefined, or an object without keys) are left out, with their comments.
- * @param doubts what a person should check, by key such as `record.channels`
+ * Keys without a value (undefined, or an object without keys) are left out with their comments.
+ * @param doubts comments about values to check, by key such as `record.channels`
  */
 export function renderYaml(
   document: object,
@@ -62,7 +62,7 @@ export function renderYaml(
   }
 }
 
-/** Below the second level an object of plain values stands in one line where it fits. */
+/** Below the second level, an object of plain values is written in one line if it fits. */
 const isBlock = (value: unknown, depth: number): value is object =>
   isObject(value) &&
   (depth <= 2 ||
@@ -82,7 +82,7 @@ function renderValue(value: unknown, indent: string): string {
   return `\n${value.map((item) => `${indent}  - ${inline(item)}\n`).join('')}`;
 }
 
-/** In one line, as prettier writes it. */
+/** Formats an object in one line, like prettier. */
 function inline(value: unknown): string {
   const text = stringify(value, {
     collectionStyle: 'flow',
@@ -90,11 +90,11 @@ function inline(value: unknown): string {
     singleQuote: true,
     flowCollectionPadding: isObject(value),
   }).trim();
-  // Text with line breaks: JSON is YAML, and has one line.
+  // Text with line breaks is written as JSON, which is valid YAML in one line.
   return text.includes('\n') ? JSON.stringify(value) : text;
 }
 
-/** Text from records must not end a comment. */
+/** Removes line breaks: text from records must not end a comment. */
 function wrap(text: string, most: number): string[] {
   const wrapped: string[] = [];
   let line = '';

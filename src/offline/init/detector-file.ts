@@ -1,4 +1,4 @@
-/** The file of a proposed detector: commented YAML, with what is uncertain marked. */
+/** Writes the file of a proposed detector: commented YAML, with uncertain values marked. */
 import { formatDuration } from '../../schema/durations';
 import { commented, doubtMark, marked, renderYaml } from './commented-yaml';
 import type { Proposal } from './inference/infer';
@@ -23,32 +23,32 @@ export interface DetectorFile {
   origin: SampleOrigin;
   recorded: RecordedSample;
   proposal: Proposal;
-  /** Records of a file that are history. */
+  /** Number of records at the beginning of a file that are history. */
   historyRecords: number;
   target: Target;
-  /** Lines about what each target would have given. */
+  /** Lines about the alarms that each target would have raised. */
   priceLines: readonly string[];
 }
 
-/** Share of the records, the oldest, on which the first model is trained. */
+/** Share of the records, from the oldest on, that the first model is trained on. */
 export const historyShare = 0.7;
 
-/** What alarms are limited by. */
+/** A limit of alarms: a false-alarm target and an alarm budget. */
 export interface Target {
   falseAlarmTarget: string;
   budget: string;
 }
 
-/** That of the preset `sensor`. */
+/** The target of the preset `sensor`. */
 export const usualTarget: Target = { falseAlarmTarget: '0.005', budget: '1 per day' };
 
-/** As the file has it: a share is a number, a rate is text. */
+/** The target as written in the file: a share is a number, a rate is text. */
 export const targetValue = ({ falseAlarmTarget: target }: Target): number | string =>
   /^[\d.]+$/.test(target) ? Number(target) : target;
 
 const untimedNote = 'No times: the records are taken to be a second apart.';
 const usualLatentDim = 8;
-/** With more devices the detector has to keep more windows than usual. */
+/** Number of devices from which the file raises the limit of windows. */
 const manyDevices = 5000;
 
 export function renderDetector(file: DetectorFile): string {
@@ -58,7 +58,7 @@ export function renderDetector(file: DetectorFile): string {
     detector: commented(name, headOf(file)),
     preset: commented('sensor', ['Defaults for sensor records, measured in docs/quality.md.']),
     source: sourceSection(file),
-    // The records of Prometheus have the usual fields.
+    // Records of Prometheus have the default fields, so the section is left out.
     fields: recorded.series === undefined ? fieldsSection(file) : undefined,
     record: recordSection(file),
     window: windowSection(file),
@@ -128,7 +128,7 @@ function seriesSection(
 ): object {
   const conditions = conditionNames(proposal);
   const used = [...channelNames(proposal), ...conditions];
-  // With a label for the channels a query can return several of them.
+  // If a label contains the channels, one query can return several channels.
   const kept = channelLabel === '' ? queries.filter(({ name }) => used.includes(name)) : queries;
   const chosen = {
     step: commented(formatDuration(stepMs), ['Time between two records of a device.', ...marked(stepDoubts)]),
@@ -171,7 +171,7 @@ function fileSection({ recorded, proposal, historyRecords }: DetectorFile, { pat
 
 const listOrNone = <T>(list: readonly T[]): T[] | undefined => (list.length === 0 ? undefined : [...list]);
 
-/** A Kafka source needs a place for rejected records. */
+/** A Kafka source needs a topic for rejected records. */
 function sinksSection({ topic }: TopicOrigin, missing: readonly string[]): object {
   const kafka = {
     enabled: true,
@@ -185,7 +185,7 @@ function sinksSection({ topic }: TopicOrigin, missing: readonly string[]): objec
   ]);
 }
 
-/** Paths of a record, which CSV files do not have, and how its times are read. */
+/** Paths within a record, which CSV files do not need, and the format of its times. */
 function fieldsSection({ proposal, recorded: { format } }: DetectorFile): object {
   const { time, device, valuesPath, conditionsPath, conditions } = proposal;
   const { format: timestampFormat = 'auto', timeZone = '' } = time.field ?? {};
@@ -274,7 +274,7 @@ function windowSection({ proposal, recorded: { isMore, series } }: DetectorFile)
   };
 }
 
-/** The usual code is too large for windows of few numbers. */
+/** The default code is too large for windows of few numbers. */
 function modelSection(proposal: Proposal): object | undefined {
   const numbers = channelNames(proposal).length * windowLength(proposal);
   if (numbers > usualLatentDim) return undefined;

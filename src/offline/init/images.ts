@@ -1,4 +1,4 @@
-/** Proposes a detector for a folder of images, and shows how many of them each target would have flagged. */
+/** Proposes a detector for a folder of images, and counts the images that each target would have flagged. */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { loadSharp } from '../../codecs/image/sharp';
@@ -18,19 +18,19 @@ import { count } from '../wording';
 
 export interface ImageFolder {
   path: string;
-  /** PNG and JPEG files. */
+  /** Number of PNG and JPEG files. */
   images: number;
-  /** Number of images that the model is tried on: the first ones in the order of their names. */
+  /** Number of images that the model is tested on: the first ones in the order of their names. */
   read: number;
-  /** Size that images are scaled to, in pixels. */
+  /** Width that images are scaled to, in pixels. */
   width: number;
   height: number;
-  /** Size of most of them. */
+  /** Most frequent size. */
   usual: Size;
   colour: 'grey' | 'rgb';
   /** Whether the images have different shapes. */
   isMixed: boolean;
-  /** Whether the folders within are taken for products, which become a condition. */
+  /** Whether the subfolders are taken for products, which become a condition. */
   hasProducts: boolean;
   notes: readonly string[];
 }
@@ -40,22 +40,22 @@ interface Size {
   height: number;
 }
 
-/** Images whose size and colour are looked at, spread evenly. */
+/** Maximum number of images whose size and colour are examined, evenly spread. */
 const maxProbed = 200;
 const probedAtOnce = 4;
 const maxRead = 2000;
 const maxBytes = 256 * 1024 * 1024;
 /** Longest side that images are scaled to. */
 const longestSide = 224;
-/** Scale from which on defects of some pixels vanish. */
+/** If images would be scaled below this, tiles are proposed, as defects of some pixels would vanish. */
 const tiledBelow = 0.5;
-/** Cells of the gradients have 4 × 4 pixels, and an image has several of them. */
+/** Cells of the gradients have 4 × 4 pixels, and an image must have several of them. */
 const leastSide = 8;
-/** Largest ratio of two shapes that are taken for the same. */
+/** Largest ratio of two aspect ratios that count as equal. */
 const sameShape = 1.05;
-/** Difference of two colours of a pixel, of 255, from which an image has colours. */
+/** Smallest difference of two colour values of a pixel, of 255, for which an image counts as coloured. */
 const minColour = 16;
-/** Side to which an image is scaled to look at its colours. */
+/** Side to which an image is scaled to examine its colours. */
 const colourSide = 64;
 
 export const isFolder = (path: string): Promise<boolean> =>
@@ -64,7 +64,7 @@ export const isFolder = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** @throws UnusableSampleError naming what the folder has instead of images */
+/** @throws UnusableSampleError that describes what the folder contains instead of images */
 export async function lookAtFolder(path: string, maxRecords: number): Promise<ImageFolder> {
   const entries = await readdir(path, { withFileTypes: true, recursive: true });
   const files = entries.filter((one) => !one.isDirectory()).length;
@@ -131,10 +131,10 @@ export async function lookAtFolder(path: string, maxRecords: number): Promise<Im
 const sizeText = ({ width, height }: Size): string => `${width} × ${height}`;
 
 const mostProducts = 16;
-/** Fewer images of a product are too few to learn it. */
+/** Least number of images of a product; fewer are too few to learn it. */
 const leastOfProduct = 20;
 
-/** Whether all images are in a few folders, each of which has some of them, whose names are not those of days or batches. */
+/** Whether all images are in a few subfolders with enough images each, whose names are not those of days or batches. */
 function areProducts(folders: ReadonlyMap<string, readonly number[]>, images: number): boolean {
   const counts = [...folders.values()].map((rows) => rows.length);
   return (
@@ -146,7 +146,7 @@ function areProducts(folders: ReadonlyMap<string, readonly number[]>, images: nu
   );
 }
 
-/** Different sizes, the most frequent first. */
+/** Sizes that occur, the most frequent first. */
 async function probe(path: string, names: readonly string[]) {
   const step = Math.max(1, names.length / maxProbed);
   const some = Array.from(
@@ -191,7 +191,7 @@ function isColoured(rgb: Uint8Array): boolean {
   return false;
 }
 
-/** How many files, from the first on, are together no larger than the limit; at least one. */
+/** Number of files, from the first on, that together are no larger than the limit; at least one. */
 async function countWithin(path: string, names: readonly string[]): Promise<number> {
   let bytes = 0;
   for (const [i, name] of names.entries()) {
@@ -245,7 +245,7 @@ interface ImageFile {
   folder: ImageFolder;
   target: Target;
   priceLines: readonly string[];
-  /** Images that a training needs. */
+  /** Least number of images that a training needs. */
   least?: number;
 }
 
@@ -304,7 +304,7 @@ function renderImages({ name, folder, target, priceLines, least = 1 }: ImageFile
   });
 }
 
-/** What the folder seems to contain. */
+/** Describes the contents of the folder. */
 export function describeFolder({
   path,
   images,

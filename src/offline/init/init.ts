@@ -1,4 +1,4 @@
-/** Proposes a detector for recorded data, and shows what its alarms would have cost. */
+/** Proposes a detector for recorded data, and estimates the alarms that it would have raised. */
 import { basename } from 'node:path';
 import type { Logger } from '../../logger';
 import { conditionNames, historyShare, renderDetector, usualTarget, type Target } from './detector-file';
@@ -38,13 +38,13 @@ export interface ProposedDetector {
   recorded: RecordedSample;
   proposal: Proposal;
   decoded: DecodedSample;
-  /** What each target would have given, or why the sample is too small for that. */
+  /** Estimated alarms of each target, or the reason why the sample is too small for them. */
   prices: Prices | UnknownPrices;
   /** The text of the detector file, with this target. */
   render(target: Target): string;
 }
 
-/** Reads the sample; `propose` then makes a detector of it, again if a person decides otherwise. */
+/** Reads the sample. `propose` then derives a detector from it, and can be called again with other decisions of a person. */
 export async function openSample({ origin, maxRecords, name, env, log, now }: InitParts) {
   const recorded = await readSample();
 
@@ -59,7 +59,7 @@ export async function openSample({ origin, maxRecords, name, env, log, now }: In
     recorded,
     infer: (choices?: Choices): Proposal => infer(recorded.sample, choices),
     /**
-     * @throws UnusableSampleError if a detector like this would reject most records
+     * @throws UnusableSampleError if such a detector would reject most records
      * @throws ConfigError if the proposal is no valid configuration
      */
     async propose(proposal: Proposal, onTraining: () => void): Promise<ProposedDetector> {
@@ -95,7 +95,7 @@ function nameOfOrigin(origin: SampleOrigin): string {
   return origin.kind === 'kafka' ? origin.topic : origin.queries.map(({ name }) => name).join('-');
 }
 
-/** A valid name from that of the file or topic. */
+/** A valid name, derived from the file or topic. */
 export function detectorName(origin: SampleOrigin): string {
   const name = nameOfOrigin(origin)
     .replace(/(\.(csv|ndjson|jsonl|gz|train|test))+$/, '')

@@ -1,4 +1,4 @@
-/** The settings of a detector's file that is not written yet. */
+/** Loads the settings from the text of a detector's file that has not been written yet. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

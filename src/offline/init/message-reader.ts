@@ -1,4 +1,4 @@
-/** Reads the messages of a sample, whatever their format is. */
+/** Reads the messages of a sample in any format. */
 import { createAvroObjectReader } from '../../codecs/avro/object';
 import { createSchemaRegistry } from '../../codecs/confluent/schema-registry';
 import { sourceOf, type DetectorSettings } from '../../config/settings';
@@ -9,7 +9,7 @@ import { isObject, type JsonObject } from '../../system/json';
 import { UnusableSampleError } from './inference/unusable';
 import type { SampleFormat } from './recorded-sample';
 
-/** Start of the record in the Confluent wire format. */
+/** Bytes before the record in the Confluent wire format. */
 const headerBytes = 5;
 
 export type MessageFormat = 'json' | 'registered' | 'binary' | 'empty' | 'other';
@@ -56,7 +56,7 @@ export async function readerOf(
   }
 }
 
-/** Reader of messages with the id of a schema. */
+/** Reader of messages that contain the id of a schema. */
 async function registeredReader(
   messages: readonly Message[],
   settings: DetectorSettings,
@@ -102,7 +102,7 @@ async function registeredReader(
         const record = readers.get(value.readInt32BE(1))?.(value);
         return isObject(record) ? record : undefined;
       } catch (error) {
-        // The detector's decoder counts it.
+        // The decoder of the detector counts the message later.
         if (error instanceof DecodeError) return undefined;
         throw error;
       }
@@ -110,7 +110,7 @@ async function registeredReader(
   };
 }
 
-/** Schemas of the sample that are requested. */
+/** Maximum number of schemas that are requested for the sample. */
 const maxSchemas = 100;
 
 function parseObject(text: string): JsonObject | undefined {

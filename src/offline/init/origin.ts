@@ -1,4 +1,4 @@
-/** Where a sample comes from. */
+/** The origin of a sample. */
 import type { NamedQuery } from '../../sources/prometheus/client';
 
 export interface FileOrigin {
@@ -12,16 +12,16 @@ export interface TopicOrigin {
   topic: string;
   /** URL of the schema registry; empty = none. */
   registry: string;
-  /** Further keys of `source.kafka`, with dots, such as `tls.enabled`. */
+  /** Other keys of `source.kafka`, with dots, such as `tls.enabled`. */
   connection: Readonly<Record<string, string>>;
 }
 
 export interface PrometheusOrigin {
   kind: 'prometheus';
   url: string;
-  /** By name. */
+  /** Queries by name. */
   queries: readonly NamedQuery[];
-  /** Further keys of `source.prometheus`, with dots. */
+  /** Other keys of `source.prometheus`, with dots. */
   connection: Readonly<Record<string, string>>;
 }
 
@@ -32,20 +32,20 @@ export function titleOf(origin: SampleOrigin): string {
   return origin.kind === 'kafka' ? `topic ${origin.topic}` : `Prometheus at ${new URL(origin.url).host}`;
 }
 
-/** Topic of the detections and events of a topic. */
+/** Default name of the topic for detections and events of a topic. */
 export const detectionsTopic = (topic: string): string => `${topic}.detections`;
 
-/** Topic of the records that a detector of a topic rejects. */
+/** Default name of the topic for records that the detector rejects. */
 export const deadLetterTopic = (topic: string): string => `${topic}.dead-letters`;
 
-/** `source.kafka` as a file has it. */
+/** The section `source.kafka` as written in a file. */
 export function kafkaSection({ brokers, topic, registry, connection }: TopicOrigin): Record<string, unknown> {
   const section: Record<string, unknown> = { brokers: [...brokers], topic };
   if (registry !== '') section['registry'] = { url: registry };
   return withConnection(section, connection);
 }
 
-/** Adds keys with dots to a section. */
+/** Adds settings whose keys contain dots to a section. */
 export function withConnection(
   section: Record<string, unknown>,
   connection: Readonly<Record<string, string>>,

@@ -1,4 +1,4 @@
-/** What each false-alarm target would have cost: alarms in records of the sample that the model was not trained on. */
+/** Estimates the alarms of each false-alarm target, on records of the sample that the model was not trained on. */
 import type { FalseAlarmTarget } from '../../calibration/threshold';
 import { detectorSchema, type DetectorSettings } from '../../config/detector';
 import type { Detection } from '../../domain/detection';
@@ -18,9 +18,9 @@ export interface Price extends Target {
   threshold: number | undefined;
   /** Share of the held-out records that are anomalous. */
   anomalousShare: number;
-  /** Events that open. */
+  /** Number of events that open. */
   alarms: number;
-  /** NaN without times. */
+  /** Number of events per day; NaN without times. */
   alarmsPerDay: number;
   alarmsPer1000Records: number;
 }
@@ -28,7 +28,7 @@ export interface Price extends Target {
 export interface Prices {
   trainedRecords: number;
   heldOutRecords: number;
-  /** NaN if the records have no times of their own. */
+  /** Duration of the held-out records, ms; NaN if the records have no times. */
   heldOutMs: number;
   seconds: number;
   counters: readonly string[];
@@ -36,12 +36,12 @@ export interface Prices {
   prices: readonly Price[];
 }
 
-/** Why there are no prices: the sample is too small. */
+/** The reason why there is no estimate: the sample is too small. */
 export interface UnknownPrices {
   problem: string;
 }
 
-/** Targets whose price is shown: the usual one first. */
+/** Targets for which alarms are estimated, the default one first. */
 const recordTargets: readonly Target[] = [
   usualTarget,
   { falseAlarmTarget: '5 per day', budget: 'auto' },
@@ -51,32 +51,32 @@ const recordTargets: readonly Target[] = [
   { falseAlarmTarget: '0.001', budget: 'none' },
 ];
 
-/** Images of a folder have no times, so that no rate is known, and alarms are not limited by a rate. */
+/** Images in a folder have no times, so their targets are not rates. */
 export const imageTargets: readonly Target[] = ['0.01', '0.003', '0.001'].map((falseAlarmTarget) => ({
   falseAlarmTarget,
   budget: 'none',
 }));
 
-/** With more rejected records the proposal is wrong, or the file is. */
+/** If a larger share of the records is rejected, the proposal or the file is wrong. */
 const maxRejected = 0.5;
-/** Share of the sample, the oldest part, that the quick model is trained on. */
+/** Share of the sample, from the oldest record on, that the quick model is trained on. */
 const trainShare = 0.65;
 const maxTrainShare = 0.85;
 const dayMs = 86_400_000;
 const batchRecords = 1000;
 
 export interface DecodedSample {
-  /** Usable messages in order of time over all devices, those of a device in the order of the source. */
+  /** Usable messages in order of time over all devices; those of a device are in the order of the source. */
   messages: readonly Message[];
-  /** Rejected ones by reason, with the first error. */
+  /** Rejected messages by reason, with the first error. */
   rejected: Readonly<Record<string, { records: number; example: string }>>;
   rejectedRecords: number;
 }
 
 export interface PriceFacts {
-  /** Whether the records have times of their own. */
+  /** Whether the records contain times. */
   isTimed: boolean;
-  /** Share of the records in their time that is in the sample. */
+  /** Share of the records of its time span that the sample contains. */
   share: number;
   targets?: readonly Target[];
 }
@@ -109,7 +109,7 @@ export async function decodeSample(
         refuse(row);
         return;
       }
-      // Fields of messages from Kafka are getters, which a spread does not copy.
+      // Fields of messages from Kafka are getters, which a spread would not copy.
       const { key, value, origin, warmUp } = usable[i]!;
       messages.push({ key, value, origin, warmUp, timestamp: records.timestamps[row]! });
       keys.push(records.keys[row]!);
@@ -120,7 +120,7 @@ export async function decodeSample(
 
 /**
  * Trains on the older part of the sample and scores the newer one.
- * @throws TrainingError when the sample is too small
+ * @throws TrainingError if the sample is too small
  */
 async function priceTargets(
   settings: DetectorSettings,
@@ -162,7 +162,10 @@ async function priceTargets(
   }
 }
 
-/** How many records, the oldest, are trained on. Images are few, and each is a window: as many as a training needs. */
+/**
+ * Number of records to train on, from the oldest on. Images are few and each is a window, so as many are taken as a training
+ * needs.
+ */
 function trainedOf(records: number, { record, training: { minRecords } }: DetectorSettings): number {
   const usual = Math.floor(trainShare * records);
   const most = Math.floor(maxTrainShare * records);
@@ -180,7 +183,7 @@ export function refuseRejected({ messages, rejected, rejectedRecords }: DecodedS
   );
 }
 
-/** Prices, or why the sample is too small for them. */
+/** The estimate, or the reason why the sample is too small for it. */
 export async function priceOrProblem(
   ...sample: Parameters<typeof priceTargets>
 ): Promise<Prices | UnknownPrices> {
@@ -216,7 +219,7 @@ function priceOf(
       alarmsPer1000Records: (1000 * opened) / detections.length,
     };
   } catch (error) {
-    // The target is too rare for the calibration.
+    // A RangeError means that the target is too rare for the calibration.
     if (!(error instanceof RangeError)) throw error;
     return {
       ...target,

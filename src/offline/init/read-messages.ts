@@ -1,10 +1,10 @@
-/** The messages of a sample, by the source of the proposed detector. */
+/** Reads the messages of a sample through the source of the proposed detector. */
 import type { DetectorSettings } from '../../config/settings';
 import type { Logger } from '../../logger';
 import { configuredSource } from '../../sources/configured';
 import type { Message } from '../../sources/source';
 
-/** @param rows of a file that are read; the newest of them are kept */
+/** @param rows number of rows of a file to read; the newest of them are kept */
 export async function readMessages(
   settings: DetectorSettings,
   rows: number,

@@ -1,11 +1,11 @@
-/** What was read of a source. */
+/** The records that were read from a source. */
 import type { Message } from '../../sources/source';
 import type { LabelRoles } from './inference/labels';
 import type { Sample } from './inference/sample';
 
-/** How the records are written. */
+/** The format of the records. */
 export interface SampleFormat {
-  /** `json` and the others: the formats of a topic; a file of `json` has one object per line. */
+  /** `json` and the formats below are those of a topic; a `json` file has one object per line. */
   kind: 'csv' | 'json' | 'json-schema' | 'avro' | 'series';
   /** Separator of a CSV file. */
   separator?: string;
@@ -14,25 +14,25 @@ export interface SampleFormat {
 
 export interface SeriesChoice extends LabelRoles {
   stepMs: number;
-  /** What a person should check about the step. */
+  /** Notes about the step that a person should check. */
   stepDoubts: readonly string[];
 }
 
 export interface RecordedSample {
   format: SampleFormat;
   sample: Sample;
-  /** Rows, lines or messages that were read, also those that are no records. */
+  /** Number of rows, lines or messages that were read, including those that are not records. */
   read: number;
-  /** Whether the source has more of them. */
+  /** Whether the source has more. */
   isMore: boolean;
-  /** Share of the records between the first and the last one that were read. */
+  /** Share of the records between the first and the last one that was read. */
   share: number;
-  /** Messages of a topic; those of a file are read again by the source of the proposed detector. */
+  /** Messages of a topic. Those of a file are read again through the source of the proposed detector. */
   messages?: readonly Message[];
-  /** Topics that the detector of a topic writes, and that do not exist. */
+  /** Topics that the detector writes and that do not exist. */
   missingTopics?: readonly string[];
-  /** How series of Prometheus become records. */
+  /** How series of Prometheus are combined into records. */
   series?: SeriesChoice;
-  /** What a person should know of the source. */
+  /** Notes about the source for the person. */
   notes: readonly string[];
 }

@@ -1,4 +1,4 @@
-/** What `vaemon init` tells a person. */
+/** Texts that `vaemon init` prints. */
 import { printable } from '../../system/printable';
 import { formatTable } from '../table';
 import { doubtMark } from './commented-yaml';
@@ -11,7 +11,7 @@ import { titleOf, type SampleOrigin } from './origin';
 import type { RecordedSample, SampleFormat, SeriesChoice } from './recorded-sample';
 import { count, durationText, iso, percent } from '../wording';
 
-/** What the sample seems to contain. */
+/** Describes the contents of the sample. */
 export function describeProposal(origin: SampleOrigin, recorded: RecordedSample, proposal: Proposal): string {
   const { format, isMore, notes, series } = recorded;
   const { time, device, conditions, counters, cadence, unused, valuesPath, conditionsPath } = proposal;
@@ -59,7 +59,7 @@ export function describeProposal(origin: SampleOrigin, recorded: RecordedSample,
   return renderFacts(titleOf(origin), lines);
 }
 
-/** A title, and a line for each fact with its name. */
+/** A title, and one line per fact with its name. */
 export function renderFacts(
   title: string,
   facts: readonly (readonly [name: string, text: string])[],
@@ -80,10 +80,10 @@ const fieldOfDevice = ({ column }: Proposal['device']): string =>
 const labelsText = ({ keyLabels }: SeriesChoice): string =>
   keyLabels.length === 0 ? 'no label' : `label ${keyLabels.join(' and ')}`;
 
-/** Share of anomalous records above which the older part of the sample does not describe the newer one. */
+/** With a larger share of anomalous records, the older part of the sample does not describe the newer one. */
 const maxAnomalous = 0.1;
 
-/** In less time a rate per day is no information, ms. */
+/** For a shorter time, a rate per day would be meaningless, ms. */
 const minRatedMs = 600_000;
 
 function formatText({ kind, separator }: SampleFormat): string {
@@ -97,7 +97,7 @@ const fieldText = ({ path }: Column, ofMessage: string): string =>
 
 const within = (path: readonly string[]): string => (path.length === 0 ? '' : ` in ${pathText(path)}`);
 
-/** Rejected records and prices. */
+/** Describes rejected records and estimated alarms. */
 export function describePrices({ rejected: reasons }: DecodedSample, prices: Prices | UnknownPrices): string {
   const rejected = Object.entries(reasons).map(
     ([reason, { records, example }]) =>
@@ -106,7 +106,7 @@ export function describePrices({ rejected: reasons }: DecodedSample, prices: Pri
   return `${rejected.join('')}\n${priceLines(prices).join('\n')}\n`;
 }
 
-/** Lines about what each target would have given, or why that is not known. */
+/** Lines about the alarms that each target would have raised, or about the reason why they are unknown. */
 export function priceLines(found: Prices | UnknownPrices): string[] {
   if ('problem' in found) return [`Alarms could not be estimated: ${found.problem}.`];
   const { trainedRecords, heldOutRecords, heldOutMs, seconds, seasons, prices } = found;
@@ -128,7 +128,7 @@ export function priceLines(found: Prices | UnknownPrices): string[] {
   ];
 }
 
-/** A warning where one alarm lasts for most of the time. */
+/** A warning if one alarm lasts for most of the time. */
 function unlike([usual]: readonly Price[]): string[] {
   if (usual === undefined || !(usual.anomalousShare > maxAnomalous)) return [];
   return [
@@ -149,7 +149,7 @@ function rateOf(alarms: number, perDay: number, per1000Records: number, heldOutM
   return alarms > 0 ? short(perDay) : `below ${short(rateWithoutEvents(heldOutMs))}`;
 }
 
-/** Without an event in this time, the rate is below this one with 95 % confidence. Per day. */
+/** Upper bound of the rate per day, with 95 % confidence, if there was no event in this time. */
 function rateWithoutEvents(ms: number): number {
   return (3 * 86_400_000) / ms;
 }

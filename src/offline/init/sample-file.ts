@@ -1,4 +1,4 @@
-/** A bounded sample of a recorded file. */
+/** Reads a sample of bounded size from a recorded file. */
 import { createReadStream } from 'node:fs';
 import { access, constants } from 'node:fs/promises';
 import { isIdxPath } from '../../domain/recording';
@@ -11,13 +11,13 @@ import { createSampleBuilder } from './inference/sample';
 import type { RecordedSample, SampleFormat } from './recorded-sample';
 
 const ndjson = /\.(ndjson|jsonl)(\.gz)?$/;
-/** Values of a row are kept as columns; more bytes of text than this are not read. */
+/** Maximum number of bytes of text that are read, as all values are kept as columns. */
 const maxBytes = 512 * 1024 * 1024;
 
 /**
- * The first records of a file. Records that cannot be read as columns or JSON are left out: the detector's own decoder
- * counts them later.
- * @throws Error that names the kind of the file, if it has no records of numbers
+ * The first records of a file. Records that cannot be read as columns or JSON are left out; the detector's decoder counts them
+ * later.
+ * @throws Error that states the type of the file, if it has no records of numbers
  */
 export async function sampleFile(path: string, maxRecords: number): Promise<RecordedSample> {
   await checkKind(path);
@@ -44,7 +44,7 @@ export async function sampleFile(path: string, maxRecords: number): Promise<Reco
   return { format, sample, read, isMore, share: 1, notes: [] };
 }
 
-/** The object of a line, or why there is none. */
+/** The object of a line, or the reason why there is none. */
 function parseObject(line: Buffer): JsonObject | string {
   try {
     const value: unknown = JSON.parse(line.toString());
@@ -64,7 +64,7 @@ async function formatOf(path: string): Promise<SampleFormat> {
   }
 }
 
-/** @throws Error for files of another kind, with what to do */
+/** @throws Error with advice, for files of another type */
 async function checkKind(path: string): Promise<void> {
   await access(path, constants.R_OK).catch((cause: unknown) => {
     throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
@@ -85,7 +85,7 @@ async function checkKind(path: string): Promise<void> {
     );
 }
 
-/** The first character that is not blank; gzip is recognised by its own bytes, whatever the name. */
+/** The first character that is not blank. gzip is recognised by its first bytes, whatever the name of the file is. */
 async function firstByte(path: string): Promise<string | undefined> {
   const head = createReadStream(path, { end: 1 });
   const magic: Buffer[] = [];

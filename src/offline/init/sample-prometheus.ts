@@ -1,4 +1,6 @@
-/** A bounded sample of the results of queries: which labels are what, how often values come, and records from the past. */
+/**
+ * Reads a sample of bounded size from the results of queries: the roles of labels, the interval of values, and past records.
+ */
 import { stringify } from 'yaml';
 import { sourceOf, type DetectorSettings } from '../../config/settings';
 import type { Message } from '../../sources/source';
@@ -26,20 +28,20 @@ type Settings = Extract<DetectorSettings['source'], { kind: 'prometheus' }>['pro
 
 const minuteMs = 60_000;
 const hourMs = 3_600_000;
-/** Requests in progress at a time. */
+/** Maximum number of concurrent requests. */
 const concurrency = 4;
-/** Stretches of the past that the sample consists of, where it is not all of it. */
+/** Number of stretches of the past in the sample, if it does not contain everything. */
 const usualBlocks = 20;
-/** Longest times that are looked back for the first value. */
+/** Spans of time in which the first value is searched, the shortest first. */
 const spansMs = [hourMs, 6 * hourMs, 24 * hourMs, 7 * 24 * hourMs, 30 * 24 * hourMs];
-/** Evaluation times of a look back. */
+/** Number of evaluation times per span. */
 const spanPoints = 60;
-/** Steps that people choose, ms. */
+/** Common steps of queries, ms. */
 const steps = [1, 2, 5, 10, 15, 20, 30, 60, 120, 300, 600, 900, 1800, 3600].map((s) => s * 1000);
 
 /**
- * Queries are asked once each, not repeated: a person waits.
- * @throws Error of the client, with what to change; UnusableSampleError if the series make no records
+ * Each query is sent once and not repeated after an error, as a person waits.
+ * @throws Error of the client, with the setting to change; UnusableSampleError if the series cannot be combined into records
  */
 export async function samplePrometheus(
   origin: PrometheusOrigin,
@@ -98,7 +100,7 @@ export async function samplePrometheus(
       block,
       partition: 0,
     });
-  // Key and time are fields of these records, and there is one partition.
+  // Key and time are fields of these records, and there is only one partition.
   const { records, columns, blocks, omittedFields } = builder.build();
   return {
     format: { kind: 'series' },
@@ -116,7 +118,7 @@ export async function samplePrometheus(
   };
 }
 
-/** Settings with which the server can be asked, whatever the series are. */
+/** Settings that suffice to query the server, before the series are known. */
 async function probeSettings(
   { url, queries, connection }: PrometheusOrigin,
   env: Readonly<Record<string, string | undefined>>,
@@ -151,7 +153,7 @@ async function readSeries(queryRange: QueryRange, queries: readonly NamedQuery[]
   };
 }
 
-/** Time between two samples of each query: that of the slowest is the step, so that no value is repeated. */
+/** The interval of samples of each query. The largest one is the step, so that no value is repeated. */
 async function findStep(
   queryRange: QueryRange,
   queries: readonly NamedQuery[],
@@ -186,13 +188,13 @@ async function findStep(
   };
 }
 
-/** Times at which the time of the newest sample is asked for, over five minutes and over five hours. */
+/** Evaluation times at which the time of the newest sample is requested, over five minutes and over five hours. */
 const intervalRanges = [
   { spanMs: 5 * minuteMs, points: 60 },
   { spanMs: 5 * hourMs, points: 60 },
 ];
 
-/** Median time between two samples of the series of a selector, ms; NaN where it cannot be found. */
+/** Median interval between the samples of a selector's series, ms; NaN if it cannot be determined. */
 async function sampleInterval(
   queryRange: QueryRange,
   { name, text }: NamedQuery,
@@ -205,20 +207,20 @@ async function sampleInterval(
       const gaps = series.flatMap(gapsOf).sort((a, b) => a - b);
       if (gaps.length > 0) return gaps[Math.floor(gaps.length / 2)]!;
     } catch {
-      // The selector was read wrongly, or has too many series; the query itself can be right.
+      // The selector was parsed wrongly, or has too many series; the query itself may still be right.
       return NaN;
     }
   }
   return NaN;
 }
 
-/** Times between different samples, ms. */
+/** Intervals between distinct samples, ms. */
 function gapsOf({ samples }: Series): number[] {
   const times = [...new Set(samples.map(([, seconds]) => Math.round(1000 * Number(seconds))))];
   return times.slice(1).map((time, i) => time - times[i]!);
 }
 
-/** The first time with values, found to a sixtieth of the time since then, Unix ms; at most a month back. */
+/** The first time with values, Unix ms, at most a month ago, with an error of at most a sixtieth of the time since then. */
 async function findFirst(
   queryRange: QueryRange,
   queries: readonly NamedQuery[],
@@ -252,7 +254,7 @@ async function readPast(
   return { messages, share };
 }
 
-/** The records of a detector that takes these queries for conditions. */
+/** The records of a detector with these queries as conditions. */
 export function withConditions(messages: readonly Message[], names: readonly string[]): Message[] {
   return messages.map((message) => {
     const record: unknown = JSON.parse(message.value!.toString());

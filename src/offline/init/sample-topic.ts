@@ -1,4 +1,4 @@
-/** A bounded sample of a Kafka topic, from several times of its history. */
+/** Reads a sample of bounded size from a Kafka topic, from several times of its history. */
 import type { Admin } from 'kafkajs';
 import { stringify } from 'yaml';
 import { messageKey } from '../../codecs/envelope';
@@ -16,9 +16,9 @@ import { formatNames, formatOf, readerOf, type MessageFormat } from './message-r
 import type { RecordedSample } from './recorded-sample';
 import { percent } from '../wording';
 
-/** Stretches of the topic that the sample consists of. */
+/** Number of stretches of the topic in the sample. */
 const usualBlocks = 20;
-/** With fewer records of a device in a stretch, fewer and longer stretches are read. */
+/** If a device has fewer records in a stretch, fewer and longer stretches are read. */
 const minRecordsInARow = 50;
 const maxBytes = 512 * 1024 * 1024;
 /** Smallest share of messages of another format that is reported. */
@@ -37,7 +37,7 @@ export async function sampleTopic(
 ): Promise<RecordedSample> {
   const settings = await probeSettings(origin, env);
   const spread = await readSample(settings, { maxRecords, blocks: usualBlocks, log });
-  // In short stretches the records of many devices do not follow each other.
+  // In short stretches, the records of many devices would not follow each other.
   const blocks = Math.max(1, Math.floor((usualBlocks * recordsInARow(spread.sample)) / minRecordsInARow));
   const isSpread = spread.share < 1;
   const { sample, format, counts, most, messages, share } =
@@ -67,7 +67,7 @@ export async function sampleTopic(
   };
 }
 
-/** Settings with which the topic can be read, whatever its records are. */
+/** Settings that suffice to read the topic, before its records are known. */
 async function probeSettings(
   origin: TopicOrigin,
   env: Readonly<Record<string, string | undefined>>,
@@ -131,7 +131,7 @@ async function readTopic(settings: DetectorSettings, { maxRecords, blocks, log }
   return { messages, blockOf, share };
 }
 
-/** Infinity where nothing can be inferred: another sample would not change that. */
+/** Infinity if nothing can be inferred, as another sample would not change that. */
 function recordsInARow(sample: Sample): number {
   try {
     return infer(sample).cadence.recordsPerDevice;
@@ -150,7 +150,7 @@ function keyOf(message: Message): string | undefined {
   }
 }
 
-/** Whether the topic keeps the past, and which topics are missing. Without the right to ask, nothing is reported. */
+/** Checks whether the topic keeps the past, and which topics are missing. Without the right to check, nothing is reported. */
 async function lookAtTopics(
   settings: DetectorSettings,
   log: Logger,
@@ -173,7 +173,7 @@ async function lookAtTopics(
   }
 }
 
-/** Compaction deletes the past that a training needs. */
+/** Notes for a compacted topic: compaction deletes the past that a training needs. */
 async function compactionNotes(admin: Admin, topic: string): Promise<string[]> {
   const { ConfigResourceTypes } = await import('kafkajs');
   const { resources } = await admin

@@ -1,4 +1,4 @@
-/** Alarms among derived detections, as they are or under another false-alarm target. */
+/** Counts alarms among derived detections, for the actual or another false-alarm target. */
 import { createSilenceScale } from '../../calibration/gaps';
 import type { FalseAlarmTarget } from '../../calibration/threshold';
 import { configuredThreshold, eventPolicy } from '../../config/calibration';
@@ -11,7 +11,7 @@ import type { Detector } from '../../scoring/detector';
 
 export type AlarmCount = ReturnType<typeof countAlarms>;
 
-/** @param detectorOf the detector of a model version */
+/** @param detectorOf returns the detector of a model version */
 export function countAlarms(
   settings: DetectorSettings,
   detections: readonly Detection[],
@@ -48,17 +48,17 @@ export function countAlarms(
     opened += events.filter(({ status }) => status === 'open').length;
   }
   return {
-    /** Records with a derived detection. */
+    /** Number of records with a derived detection. */
     records: detections.length,
-    /** Anomalous records. */
+    /** Number of anomalous records. */
     alarms: detections.filter(({ anomalous }) => anomalous).length,
-    /** Events that open, those of silent devices included. */
+    /** Number of events that open, those of silent devices included. */
     events: opened,
   };
 }
 
 export interface SupposedAlarms extends AlarmCount {
-  /** By model version. */
+  /** Threshold by model version. */
   threshold: Readonly<Record<string, number>>;
 }
 

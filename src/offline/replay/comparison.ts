@@ -1,31 +1,31 @@
-/** Recorded detections compared with those that are derived again. */
+/** Compares recorded detections with those that are derived again. */
 import type { DetectorSettings } from '../../config/settings';
 import type { Detection } from '../../domain/detection';
 import { encodeDetection } from '../../sinks/kafka/messages';
 import type { Derivation } from './derivation';
 import type { RecordedDetection, RecordedDetections } from './recorded';
 
-/** Each recorded detection, and each record without one, is in one of the counts. */
+/** Each recorded detection, and each record without one, is counted in one of these counts. */
 function createCounts(records: number) {
   return {
-    /** Records in the range. */
+    /** Number of records in the range. */
     records,
     /** Equal to the last bit. */
     identical: 0,
     different: 0,
-    /** The model version does not exist, or was trained under other settings. */
+    /** The model version does not exist, or was trained with other settings. */
     withoutVersion: 0,
-    /** Windows lack records before the range, or lacked records when recorded. */
+    /** Windows lack records before the range, or lacked records when the detection was recorded. */
     incomplete: 0,
-    /** No detection recorded, and none derived that the sink writes. */
+    /** No detection was recorded, and none was derived that the sink would write. */
     quiet: 0,
-    /** No detection recorded, but one derived that the sink writes. */
+    /** No detection was recorded, but one was derived that the sink would write. */
     unrecorded: 0,
   };
 }
 
 interface Difference {
-  /** `partition/offset` */
+  /** Origin of the record, `partition/offset`. */
   origin: string;
   field: string;
   recorded: unknown;
@@ -34,7 +34,7 @@ interface Difference {
 
 const maxDifferences = 20;
 
-/** Fields that must be equal. Explanations depend on a budget of time. */
+/** Fields that must be equal. Explanations are excluded, as they depend on a time budget. */
 const comparedFields = [
   'key',
   'timestampMs',
@@ -48,7 +48,7 @@ const comparedFields = [
   'modelVersion',
 ] as const;
 
-/** The versions that may have scored each record without a detection: those of the detections around it. */
+/** The versions that may have scored each record without a detection: those of the nearest detections before and after it. */
 export function candidateVersions(
   origins: readonly string[],
   recorded: RecordedDetections,
@@ -91,11 +91,11 @@ export function compare(
   const differences: Difference[] = [];
   /** Largest difference of surprise. */
   let largestDifference = 0;
-  /** One detection per record, where there is one: by the version that scored it. */
+  /** One detection per record that has any, by the version that scored the record. */
   const derived: Detection[] = [];
   const writesAll = sinks.kafka.emit === 'all';
   const isWritten = ({ anomalous }: Detection): boolean => writesAll || anomalous;
-  /** Whether it may not have been written. That each record has a detection does not depend on baselines. */
+  /** Whether the original detection may not have been written. The existence of detections does not depend on baselines. */
   const isDoubtful = ({ incomplete = [] }: Detection): boolean =>
     writesAll ? incomplete.includes('window') : incomplete.length > 0;
 
@@ -145,7 +145,7 @@ export function compare(
 }
 
 function differencesOf(origin: string, recorded: RecordedDetection, detection: Detection): Difference[] {
-  // The recorded numbers have passed through JSON, so the derived ones must, too.
+  // The recorded numbers have been converted to JSON and back, so the derived ones are, too.
   const derived = JSON.parse(String(encodeDetection(detection).value)) as Record<string, unknown>;
   const isExplained = 'nearestNormal' in recorded || 'nearestNormal' in derived;
   const fields = [...comparedFields, ...(isExplained ? [] : ['contributions'])];

@@ -1,4 +1,4 @@
-/** Detections of recorded messages, derived again by one model version. */
+/** Derives detections of recorded messages again, with one model version. */
 import { configuredThreshold } from '../../config/calibration';
 import { settingsFingerprint } from '../../config/fingerprint';
 import { sourceOf, type DetectorSettings } from '../../config/settings';
@@ -17,7 +17,7 @@ import type { RecordedDetection, RecordedDetections, ReplayedPartition } from '.
 export interface DerivationParts {
   settings: DetectorSettings;
   engines: Engines;
-  /** Files of a version. Rejects with a ModelVersionError when the version does not exist. */
+  /** Reads the files of a version. Rejects with a ModelVersionError if the version does not exist. */
   readVersion: (version: string) => Promise<BundleFiles>;
   partitions: readonly ReplayedPartition[];
   recorded: RecordedDetections;
@@ -29,8 +29,8 @@ export type Derivation = Awaited<ReturnType<typeof derive>>;
 const batchRecords = 1_000;
 
 /**
- * @param baselines those of the recorded detections, or those that follow from the messages
- * @throws ModelVersionError when the version cannot be used
+ * @param baselines recorded with the detections, or derived from the messages
+ * @throws ModelVersionError if the version cannot be used
  */
 export async function derive(
   { settings, engines, readVersion, partitions, recorded }: DerivationParts,
@@ -44,9 +44,9 @@ export async function derive(
     if (detector.state.settingsFingerprint !== settingsFingerprint(settings))
       throw new ModelVersionError(version, 'schema', 'it was trained under other settings');
     const { surprise: threshold, eventBar } = configuredThreshold(settings, detector.state);
-    /** By `partition/offset`. */
+    /** Detections by `partition/offset`. */
     const detections = new Map<string, Detection>();
-    // Baselines depend on all records since the version came into use; a detection records the part that its score needs.
+    // Baselines depend on all records since the version came into use, but a detection records the part that its score needs.
     const recordedBaselines = (partition: number, offset: bigint) => {
       const detection = recorded.get(`${partition}/${offset}`)?.[0];
       return detection && recordedBaseline(detector.state, detection);
@@ -90,9 +90,9 @@ export async function derive(
 }
 
 /**
- * The threshold that was in force for each message of a partition: that of its detection by this version, else of the one before it,
- * else of the one after it.
- * @param otherwise where there is no such detection
+ * The threshold in force for each message of a partition: from its detection by this version, else from the previous detection,
+ * else from the next one.
+ * @param otherwise threshold if there is no such detection
  */
 function thresholdsInForce(recorded: RecordedDetections, version: string, otherwise: number) {
   return (partition: number, messages: ReplayedPartition['messages']): ((message: number) => number) => {
@@ -107,7 +107,7 @@ function thresholdsInForce(recorded: RecordedDetections, version: string, otherw
   };
 }
 
-/** What the score of a record took from its device, from its detection; undefined where that has none. */
+/** The baseline that the score of a record was computed with, from its detection; undefined if the detection has none. */
 function recordedBaseline(
   { channels, scaler, calibration }: Detector['state'],
   { baseline, statistics = {} }: RecordedDetection,

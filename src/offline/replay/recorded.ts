@@ -8,18 +8,18 @@ import { findRanges, readKafkaRanges } from '../../sources/kafka/history';
 import type { OffsetRange } from '../../sources/kafka/offsets';
 import type { Message } from '../../sources/source';
 
-/** A detection as the Kafka sink writes it. */
+/** A detection in the format of the Kafka sink. */
 export type RecordedDetection = Readonly<Record<string, unknown>> & {
   modelVersion: string;
   anomalous: boolean;
   surprise: number;
-  /** Absent in those of older versions of vaemon. */
+  /** Absent in detections of older versions of vaemon. */
   targetThreshold?: number;
   baseline?: DeviceBaseline;
   statistics?: Readonly<Record<string, number>>;
 };
 
-/** By `partition/offset` of the record. Repeated detections are contained once. */
+/** Detections by `partition/offset` of their record, without duplicates. */
 export type RecordedDetections = ReadonlyMap<string, readonly RecordedDetection[]>;
 
 /** Messages of a partition. Those before `liveFrom` only fill windows. */
@@ -31,21 +31,21 @@ export interface ReplayedPartition {
   messages: readonly Message[];
 }
 
-/** The records to replay: those at `offsets`, if there are any, else those with message times in [from, to). */
+/** The records to replay: those at `offsets`, or without offsets those with message times in [from, to). */
 export interface RecordSelection {
   offsets: readonly { partition: number; offset: bigint }[];
   /** Unix ms. */
   from?: number;
   to?: number;
-  /** Messages per partition before the records, which fill windows; default `warmUpRecords`. */
+  /** Number of messages per partition before the records that are read to fill windows; default `warmUpRecords`. */
   lead?: number;
   maxRecords: number;
 }
 
-/** How much earlier than its record a detection may have been written, because clocks differ, ms. */
+/** Tolerance for the time of a detection before that of its record, as clocks differ, ms. */
 const clockMarginMs = 5 * 60_000;
 
-/** @throws Error when there is no record, or more than `maxRecords`, or an offset does not exist */
+/** @throws Error if there is no record, or more than `maxRecords`, or if an offset does not exist */
 export async function readRecords(
   detector: DetectorSettings,
   selection: RecordSelection,
@@ -84,7 +84,7 @@ export async function readRecords(
   return partitions;
 }
 
-/** @param all ranges of the topic */
+/** @param all ranges of the topic, by partition */
 function rangeOf(topic: string, partition: number, offset: bigint, all: readonly OffsetRange[]): OffsetRange {
   const bounds = all.find((one) => one.partition === partition);
   if (bounds !== undefined && offset >= bounds.start && offset < bounds.end)
@@ -141,7 +141,7 @@ export async function readDetections(
   return recorded;
 }
 
-/** Undefined for other messages: the topic has events, and perhaps messages of other programs. */
+/** Undefined for other messages: the topic contains events, and perhaps messages of other programs. */
 function parseDetection(value: Buffer | null): RecordedDetection | undefined {
   if (value === null) return undefined;
   try {

@@ -1,4 +1,4 @@
-/** Derives recorded detections again, with the model versions that made them, and compares the two. */
+/** Derives recorded detections again, with the model versions that made them, and compares both. */
 import type { FalseAlarmTarget } from '../../calibration/threshold';
 import type { Detection } from '../../domain/detection';
 import { ModelVersionError } from '../../errors';
@@ -7,7 +7,7 @@ import { candidateVersions, compare } from './comparison';
 import { derive, type Derivation, type DerivationParts } from './derivation';
 
 export interface ReplayParts extends DerivationParts {
-  /** The version in use, for records without a detection around them; undefined where there is none. */
+  /** The version in use, for records without a detection near them; undefined if there is none. */
   currentVersion: string | undefined;
   whatIf?: WhatIf | undefined;
 }
@@ -19,7 +19,7 @@ export interface WhatIf {
 
 export type ReplayReport = Awaited<ReturnType<typeof replay>>;
 
-/** @throws ModelVersionError when the version of `whatIf` cannot be used */
+/** @throws ModelVersionError if the version of `whatIf` cannot be used */
 export async function replay(parts: ReplayParts) {
   const { settings, recorded, partitions, whatIf } = parts;
   const origins = partitions.flatMap(({ partition, liveFrom, messages }) =>
@@ -52,7 +52,7 @@ export async function replay(parts: ReplayParts) {
       /** Versions that could not be used, and the reasons. */
       unusable,
       ...compared.counts,
-      /** The first ones. */
+      /** The first differences. */
       differences: compared.differences,
       /** Largest difference of surprise. */
       largestDifference: compared.largestDifference,

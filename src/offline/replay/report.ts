@@ -1,4 +1,4 @@
-/** The report of a replay as text. */
+/** Formats the report of a replay as text. */
 import { sourceOf, type DetectorSettings } from '../../config/settings';
 import type { AlarmCount } from './alarms';
 import type { ReplayReport } from './replay';

@@ -1,4 +1,7 @@
-/** Whether the addresses of brokers accept connections: those that are configured, and those that brokers send clients to. */
+/**
+ * Checks whether the addresses of brokers accept connections: the configured addresses, and those that brokers advertise to
+ * clients.
+ */
 import { firstLineOf } from '../../../system/error-text';
 import { readText } from '../../../system/secret';
 import { warning, wrong } from '../finding';
@@ -7,7 +10,7 @@ import type { Report } from './cluster';
 import { quoted } from './commands';
 import type { Connection, Duties } from './duties';
 
-/** Addresses that are tried. */
+/** Maximum number of addresses that are tried. */
 const maxBrokers = 10;
 
 /** Returns whether one of the brokers accepts connections, with TLS where that is enabled. */
@@ -63,7 +66,7 @@ function tlsOptions({ ca, cert, key }: Connection['tls']) {
   }
 }
 
-/** Clients are sent to these addresses, whatever the configuration names. */
+/** Clients connect to the advertised addresses, whatever addresses are configured. */
 export async function examineAdvertisedAddresses(
   brokers: readonly { nodeId: number; host: string; port: number }[],
   report: Report,

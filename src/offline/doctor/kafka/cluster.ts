@@ -1,4 +1,4 @@
-/** What the checks of one cluster share, once its brokers answer. */
+/** Facts about one cluster that its checks share, once its brokers answer. */
 import type { Admin } from 'kafkajs';
 import type { KafkaRights } from '../../../kafka/rights';
 import type { Finding } from '../finding';
@@ -9,7 +9,7 @@ export type Report = (finding: Finding) => void;
 export interface Cluster {
   admin: Admin;
   rights: KafkaRights;
-  /** Those that exist and may be described. */
+  /** Topics that exist and that this client may describe. */
   topics: readonly string[];
   commands: Commands;
   report: Report;

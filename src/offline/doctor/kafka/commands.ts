@@ -1,8 +1,8 @@
-/** Commands of Kafka itself, which mend what is found. */
+/** Commands of Kafka's own tools that solve the problems found. */
 import type { Connection } from './duties';
 
 export interface Commands {
-  /** @param name Without `kafka-` and `.sh` */
+  /** @param name of the tool, without `kafka-` and `.sh` */
   tool(name: string, args: string): string;
   /** Allows the user of the connection an operation. */
   acl(operation: string, resource: string): string;

@@ -1,20 +1,20 @@
-/** What a detector does on each of its clusters, from its settings. */
+/** The operations that a detector performs on each of its clusters, by its settings. */
 import type { DetectorSettings } from '../../../config/settings';
 import type { KafkaConnectionSettings } from '../../../kafka/connection-settings';
 import { sinkConnection } from '../../../sinks/kafka/spec';
 
 export type Connection = KafkaConnectionSettings & { clientId: string };
 
-/** The topic that is read, and how. */
+/** The topic that is read, and the way in which it is read. */
 export interface Reading {
   topic: string;
   groupId: string;
   historyMs: number;
-  /** A path; empty = trainings read the topic alone. */
+  /** Path of the file with older records; empty = trainings read only the topic. */
   historyFrom: string;
 }
 
-/** What a detector does on one cluster. */
+/** The operations of a detector on one cluster. */
 export interface Duties {
   /** Section of the configuration with the connection. */
   section: 'source.kafka' | 'sinks.kafka';

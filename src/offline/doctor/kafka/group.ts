@@ -1,4 +1,4 @@
-/** Whether the consumer group may be used, is used by others, and how far it is behind the end of the topic. */
+/** Checks whether the consumer group may be used, whether others use it, and how far it lags the end of the topic. */
 import type { GroupDescription } from 'kafkajs';
 import { count } from '../../wording';
 import { ok, warning, wrong, type Finding } from '../finding';
@@ -11,7 +11,7 @@ export async function examineGroup(
   { groupId, topic }: Reading,
 ): Promise<void> {
   const subject = `group ${groupId}`;
-  // Each training reads the history in a group of its own.
+  // Each training reads the history with a separate consumer group.
   const denied: string[] = [];
   for (const group of [groupId, `${groupId}-history-doctor`])
     if (!(await rights.canJoin(group))) denied.push(group);

@@ -17,12 +17,12 @@ import { examineLabelsTopic, examineWrittenTopic } from './written-topics';
 
 export interface KafkaExamination {
   findings: Finding[];
-  /** Partitions of the topic that is read; undefined if there is none, or the number is unknown. */
+  /** Partitions of the topic that is read; undefined if there is no such topic, or if their number is unknown. */
   partitions: number | undefined;
 }
 
 export interface KafkaExaminationOptions {
-  /** Whether to create the topics that are written and do not exist. */
+  /** Whether to create missing topics that the detector writes. */
   createTopics: boolean;
   /** Unix ms. */
   now: number;
@@ -46,13 +46,13 @@ export async function examineKafka(
   return { findings, partitions };
 }
 
-/** For closing connections, ms. */
+/** Time to close connections, ms. */
 const closeMs = 2_000;
 
 const silent = (): void => undefined;
 const noLog = { warn: silent, info: silent, debug: silent };
 
-/** @throws Error of kafkajs if the brokers stop answering; `found` then holds the findings up to there */
+/** @throws Error of kafkajs if the brokers stop answering; `found` then contains the findings up to that point */
 async function examineCluster(
   duties: Duties,
   options: KafkaExaminationOptions,

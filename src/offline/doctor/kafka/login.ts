@@ -1,4 +1,6 @@
-/** Whether the brokers answer this client: TLS as they expect it, certificate and credentials that they accept. */
+/**
+ * Checks whether the brokers answer this client: TLS as they expect it, and a certificate and credentials that they accept.
+ */
 import type { Admin } from 'kafkajs';
 import { causesOf } from '../../../errors';
 import { firstLineOf } from '../../../system/error-text';

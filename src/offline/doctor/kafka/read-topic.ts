@@ -1,4 +1,4 @@
-/** Whether the topic that is read exists, may be read and has messages. */
+/** Checks whether the topic that is read exists, may be read, and has messages. */
 import { didYouMean, nearest } from '../../../schema/suggest';
 import { firstLineOf } from '../../../system/error-text';
 import { count, durationText } from '../../wording';
@@ -6,7 +6,7 @@ import { ok, warning, wrong } from '../finding';
 import type { Cluster } from './cluster';
 import type { Reading } from './duties';
 
-/** Partitions of which a message is read. */
+/** Maximum number of partitions from which a message is read. */
 const maxProbes = 10;
 
 /** @param now Unix ms */

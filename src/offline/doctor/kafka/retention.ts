@@ -1,4 +1,4 @@
-/** Whether the topic that is read keeps records for as long as trainings ask for. */
+/** Checks whether the topic keeps records for as long as trainings need them. */
 import type { Admin } from 'kafkajs';
 import { formatDuration } from '../../../schema/durations';
 import { firstLineOf } from '../../../system/error-text';

@@ -1,4 +1,6 @@
-/** Whether the rights are there that writing needs on the whole cluster: idempotent writes, and transactions for exactly-once. */
+/**
+ * Checks the rights on the whole cluster that writing needs: idempotent writes, and transactions for exactly-once delivery.
+ */
 import { wrong } from '../finding';
 import type { Cluster } from './cluster';
 import { quoted } from './commands';

@@ -1,9 +1,11 @@
-/** Whether the topics of labels, detections and dead letters exist, or can be created, and may be written. */
+/**
+ * Checks whether the topics of labels, detections and dead letters exist or can be created, and whether they may be written.
+ */
 import { firstLineOf } from '../../../system/error-text';
 import { ok, wrong } from '../finding';
 import type { Cluster } from './cluster';
 
-/** What to do about a topic that does not exist. */
+/** Parameters for the creation of a missing topic. */
 interface Creation {
   isWanted: boolean;
   partitions: number;
@@ -30,7 +32,7 @@ export async function examineWrittenTopic(
     );
 }
 
-/** Creates the topic if that is wanted. Returns whether it exists now. */
+/** Creates the topic if asked to. Returns whether it exists now. */
 async function examineMissing(
   { admin, commands, report }: Cluster,
   topic: string,
@@ -66,7 +68,7 @@ async function examineMissing(
   }
 }
 
-/** kafkajs has an aggregate of its own. */
+/** kafkajs has its own class of aggregate errors. */
 function kafkaErrorsOf(error: unknown): readonly unknown[] {
   const { errors } = error as { errors?: unknown };
   return Array.isArray(errors) ? errors : [];

@@ -1,13 +1,13 @@
-/** The ratio of alarms, with an interval that accounts for bursts. */
+/** The ratio of alarms, with a confidence interval that accounts for bursts. */
 
 /**
- * Low and high are the 95 % interval.
+ * `low` and `high` are the 95 % interval.
  * @param runs flags of one device of a series each, in order of time; 1 = alarm
  */
 export function alarmRatio(runs: readonly Uint8Array[]) {
   const records = runs.reduce((sum, flags) => sum + flags.length, 0);
   const alarms = runs.reduce((sum, flags) => sum + countOnes(flags), 0);
-  /** Number of independent records with the same information. */
+  /** Number of independent records that would contain the same information. */
   const effectiveRecords = runs.reduce((sum, flags) => sum + effectiveSize(flags), 0);
   const ratio = alarms / records;
   const [low, high] = wilsonInterval(ratio * effectiveRecords, effectiveRecords);

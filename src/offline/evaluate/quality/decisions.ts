@@ -1,4 +1,4 @@
-/** Quality of the flags, at the threshold of the detector. */
+/** Quality of the flags at the threshold of the detector. */
 
 export type Confusion = ReturnType<typeof countConfusion>;
 /** Number of records by label and flag. Both columns: 1 = anomalous. */
@@ -28,9 +28,9 @@ export function ratesOf({ truePositives, trueNegatives, falsePositives, falseNeg
     f1: share(2 * truePositives, falsePositives + falseNegatives),
     precision: share(truePositives, falsePositives),
     recall: share(truePositives, falseNegatives),
-    /** False alarms, in % of the normal records. */
+    /** False alarms, as a percentage of the normal records. */
     far: 100 * share(falsePositives, trueNegatives),
-    /** Missed anomalous records, in % of them. */
+    /** Missed anomalous records, as a percentage of the anomalous records. */
     mar: 100 * share(falseNegatives, truePositives),
   };
 }

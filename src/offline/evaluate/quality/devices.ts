@@ -1,4 +1,4 @@
-/** Devices of a series: records of one device are neighbours in time, those of several are not. */
+/** Divides a series by device: records of one device follow each other in time, those of several do not. */
 import { rowsByKey } from '../../../domain/rows-by-key';
 
 /**

@@ -5,7 +5,7 @@ import { segmentsOf, type Segment } from './segments';
 /** An event of the detector: the first and the last anomalous record. */
 export interface FoundEvent extends Segment {
   key: string;
-  /** Devices of an event of several; `key` is the first one. */
+  /** Devices of an event with several; `key` is the first one. */
   keys?: readonly string[];
 }
 
@@ -17,7 +17,7 @@ export interface EventColumns {
   keys?: readonly string[] | undefined;
   /** Undefined = the detector has no events. */
   opened?: readonly FoundEvent[] | undefined;
-  /** Events that the alarm budget kept from opening. */
+  /** Events that the alarm budget held back. */
   heldBack?: readonly FoundEvent[] | undefined;
   /** Alarm budget of the detector, events per day; undefined = none. */
   budgetPerDay?: number | undefined;
@@ -44,7 +44,7 @@ export function eventRates(columns: EventColumns) {
     ...eventShares(counts, labels.length, labels.length / (recordsPerDay ?? NaN)),
     /** Share of the labelled events with at least one flag; NaN if there are none. */
     eventRecall: delays.length / counts.events,
-    /** Records of the device from the beginning of a labelled event to its first flag, median; NaN without any. */
+    /** Median number of records from the beginning of a labelled event to its first flag; NaN without flags. */
     delay: median(delays),
   };
 }
@@ -72,11 +72,11 @@ export function eventShares(
   days: number,
 ) {
   return {
-    /** Found events of all labelled ones. */
+    /** Share of the labelled events that were found. */
     foundRatio: foundEvents / events,
-    /** The same, events that were held back included. */
+    /** Share of the labelled events that were found, if events that were held back count, too. */
     foundRatioBeforeHoldingBack: foundBeforeHoldingBack / events,
-    /** Opened events that overlap a labelled one, of all opened events. */
+    /** Share of the opened events that overlap a labelled one. */
     eventPrecision: (openedEvents - falseEvents) / openedEvents,
     falseEventsPerDay: falseEvents / days,
     falseEventsPer1000Records: (1000 * falseEvents) / records,
@@ -89,7 +89,7 @@ interface DeviceColumns {
   flags: Uint8Array;
   opened: readonly Segment[];
   heldBack: readonly Segment[];
-  /** Parts of events that count at another device. */
+  /** Parts of events of several devices that are counted at another device. */
   openedParts: readonly Segment[];
   heldBackParts: readonly Segment[];
 }
@@ -116,7 +116,7 @@ function splitByDevice(columns: EventColumns): DeviceColumns[] {
   });
 }
 
-/** The segment by index into ascending `rows`; none if it contains none of them. */
+/** The segment in indices into ascending `rows`; undefined if it contains none of them. */
 export function withinRows({ first, last }: Segment, rows: readonly number[]): Segment[] {
   const from = rows.findIndex((row) => row >= first);
   const to = rows.findLastIndex((row) => row <= last);
@@ -129,17 +129,17 @@ function countEvents({ labels, opened, heldBack, openedParts, heldBackParts }: D
   const foundBy = (events: readonly Segment[]): number =>
     labelled.filter((one) => events.some((event) => overlap(one, event))).length;
   return {
-    /** Labelled events. */
+    /** Number of labelled events. */
     events: labelled.length,
-    /** Labelled events that overlap an opened one. */
+    /** Number of labelled events that overlap an opened one. */
     foundEvents: foundBy([...opened, ...openedParts]),
-    /** Opened events with at least one labelled record. */
+    /** Number of opened events with at least one labelled record. */
     openedEvents: opened.length,
-    /** Opened events that overlap no labelled event. */
+    /** Number of opened events that overlap no labelled event. */
     falseEvents: opened.filter((event) => !labelled.some((one) => overlap(one, event))).length,
-    /** Events that the alarm budget kept from opening. */
+    /** Number of events that the alarm budget held back. */
     heldBackEvents: heldBack.length,
-    /** Labelled events that overlap an opened or a held-back one: those found without the budget. */
+    /** Number of labelled events that overlap an opened or a held-back one. */
     foundBeforeHoldingBack: foundBy([...opened, ...heldBack, ...openedParts, ...heldBackParts]),
   };
 }

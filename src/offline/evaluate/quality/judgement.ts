@@ -1,6 +1,7 @@
 /**
- * Scores and flags of one or more series against labels. No point adjustment: it counts a whole anomaly as found for one of
- * its records, which makes random scores look good. No threshold is chosen here: that would use the labels.
+ * Evaluates scores and flags of one or more series against labels. There is no point adjustment: it counts a whole anomaly as
+ * found if one of its records is, which makes random scores look good. No threshold is chosen here, as that would use the
+ * labels.
  */
 import { addConfusions, countConfusion, ratesOf, type Confusion } from './decisions';
 import { addEventCounts, eventRates, eventShares, type EventColumns, type EventCounts } from './events';
@@ -11,7 +12,7 @@ import { volumesUnderSurface, type Vus } from './vus';
 /** Results for the labelled records of one series, in order of time. Columns of equal length. */
 export interface JudgedSeries extends EventColumns {
   name: string;
-  /** Larger = more anomalous; finite. */
+  /** A larger score is more anomalous. All are finite. */
   scores: Float64Array;
   /** Widest buffer by the rule of TSB-AD, in records; undefined = that rule is not applied. */
   tsbWindow?: number | undefined;
@@ -21,27 +22,27 @@ export interface JudgedSeries extends EventColumns {
 
 /** Results for the records of one version. An event over a swap counts in both versions. */
 export interface VersionMetrics extends SeriesMetrics {
-  /** From 1. */
+  /** Number of the version, from 1. */
   version: number;
 }
 
 export type SeriesMetrics = ReturnType<typeof judgeSeries>;
 
-/** Means over the series for which a metric is defined. */
+/** Means over the series for which the metric is defined. */
 export type MacroMetrics = Omit<SeriesMetrics, keyof Confusion | keyof EventCounts | 'tsbWindow'>;
 
 export type Judgement = ReturnType<typeof judge>;
 
 /**
  * @param maxBuffer widest buffer around an anomaly for VUS, in records
- * @throws RangeError when the columns of a series differ in length, or a score is not finite
+ * @throws RangeError if the columns of a series differ in length, or if a score is not finite
  */
 export function judge(all: readonly JudgedSeries[], maxBuffer = 100) {
   for (const one of all) check(one);
   const series = all.map((one) => judgeSeries(one, maxBuffer));
   return {
     series: Object.fromEntries(all.map(({ name }, i) => [name, series[i]!])),
-    /** Metrics by version, of the series with several versions. */
+    /** Metrics by version, for the series with several versions. */
     versions: Object.fromEntries(
       all.flatMap((one) =>
         (one.versionStarts ?? []).length > 1 ? [[one.name, judgeVersions(one, maxBuffer)]] : [],
@@ -68,14 +69,14 @@ function judgeSeries(one: JudgedSeries, maxBuffer: number) {
   const [vus, tsb] = volumesOf(one, [maxBuffer, tsbWindow]);
   return {
     records: labels.length,
-    /** Share of the records that is anomalous. */
+    /** Share of the records that are anomalous. */
     anomalousRatio: (confusion.truePositives + confusion.falseNegatives) / labels.length,
     rocAuc: rocAuc(labels, scores),
-    /** Average precision. */
+    /** Area under the precision-recall curve, as average precision. */
     prAuc: averagePrecision(labels, scores),
     vusRoc: vus!.roc,
     vusPr: vus!.precisionRecall,
-    /** The volumes with the widest buffer of TSB-AD, and that in records; NaN if it is not known. */
+    /** VUS with the widest buffer by the rule of TSB-AD, and that buffer in records; NaN if it is not known. */
     vusRocTsb: tsb!.roc,
     vusPrTsb: tsb!.precisionRecall,
     tsbWindow,
@@ -166,7 +167,7 @@ function microOf(all: readonly JudgedSeries[], series: readonly SeriesMetrics[])
     ...confusion,
     ...events,
     ...eventShares(events, labels.length, days),
-    /** Alarm budget, events per day of a series; NaN without one. */
+    /** Alarm budget, events per day, averaged over the series; NaN without a budget. */
     budgetPerDay: all.reduce((sum, one) => sum + (one.budgetPerDay ?? NaN), 0) / all.length,
   };
 }

@@ -1,21 +1,21 @@
-/** Whether the surprise ranks records as well as the statistics that it is made of. */
+/** Whether the surprise ranks records as well as its statistics do. */
 import { averagePrecision } from './ranking';
 
 export interface RankedSeries {
   labels: Uint8Array;
   /** Surprise. */
   scores: Float64Array;
-  /** By name, what enters the score; NaN for a record without. */
+  /** Statistics that enter the score, by name; NaN for a record without a score. */
   statistics?: Readonly<Record<string, Float64Array>> | undefined;
 }
 
 export interface Rank {
   surprise: number;
-  /** By name. */
+  /** PR-AUC of each statistic by name. */
   statistics: Record<string, number>;
 }
 
-/** PR-AUC of the surprise and of each statistic, over the records that have them all. Undefined without statistics. */
+/** PR-AUC of the surprise and of each statistic, over the records that have all of them. Undefined without statistics. */
 export function rankOf({ labels, scores, statistics = {} }: RankedSeries): Rank | undefined {
   const columns = Object.entries(statistics);
   if (columns.length === 0) return undefined;

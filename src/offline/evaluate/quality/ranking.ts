@@ -1,11 +1,14 @@
-/** How well scores rank anomalous records above normal ones, for all thresholds. */
+/** How well scores rank anomalous records above normal ones, over all thresholds. */
 
 /** Indices of the scores, largest first; of equal scores the earlier record comes first. */
 export function descending(scores: Float64Array): Uint32Array {
   return Uint32Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
 }
 
-/** Visits each distinct score, largest first, with the number of records that have at least this score, and of anomalous ones. */
+/**
+ * Visits each distinct score, largest first, with the number of records that have at least this score, and the number of
+ * anomalous ones among them.
+ */
 function eachDistinctScore(
   labels: Uint8Array,
   scores: Float64Array,

@@ -1,4 +1,4 @@
-/** The report of an evaluation, from scores and, where there are any, labels. */
+/** The report of an evaluation, from scores and optional labels. */
 import { alarmRatio } from './alarm-ratio';
 import { rowsOfDevices } from './devices';
 import { withinRows, type FoundEvent } from './events';
@@ -14,9 +14,9 @@ export interface ScoredSeries {
   labels: ReadonlyMap<number, 0 | 1> | undefined;
   /** Device of each record; undefined = all records are of one device. */
   keys?: readonly string[] | undefined;
-  /** By record; undefined = the detector has no events. */
+  /** Events in rows of the series; undefined = the detector has no events. */
   events?: readonly FoundEvent[] | undefined;
-  /** Events that the alarm budget kept from opening. */
+  /** Events that the alarm budget held back. */
   heldBack?: readonly FoundEvent[] | undefined;
   /** Alarm budget of the detector, events per day; undefined = none. */
   budgetPerDay?: number | undefined;
@@ -24,7 +24,7 @@ export interface ScoredSeries {
   recordsPerDay?: number | undefined;
   /** Widest buffer for VUS by the rule of TSB-AD, in records. */
   tsbWindow?: number | undefined;
-  /** By name and record, what enters the score; NaN for a record without. */
+  /** Statistics that enter the score, by name and record; NaN for a record without a score. */
   statistics?: Readonly<Record<string, Float64Array>> | undefined;
   /** First record of each model version, ascending from 0; undefined = one version. */
   versionStarts?: readonly number[] | undefined;
@@ -34,7 +34,7 @@ export type EvaluationReport = ReturnType<typeof createReport>;
 
 /**
  * @param targets ratios of normal records
- * @throws RangeError when there is a label for a record that does not exist
+ * @throws RangeError if a label is for a record that does not exist
  */
 export function createReport(all: readonly ScoredSeries[], targets: readonly number[]) {
   const judged = all.flatMap((one) => (one.labels === undefined ? [] : [selectLabelled(one, one.labels)]));
@@ -45,11 +45,11 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
   return {
     /** Quality over the labelled series. */
     judgement: labelled ? judge(judged) : undefined,
-    /** PR-AUC of the surprise and of what it is made of; undefined if no series has both labels and statistics. */
+    /** PR-AUC of the surprise and of its statistics; undefined if no series has both labels and statistics. */
     rank: rankOfAll(judged),
     /** The records on which alarms were counted. */
     countedOn: labelled ? 'normal records' : 'all records',
-    /** Per target, the smallest last. */
+    /** Alarms by target, the smallest target last. */
     alarms: [...new Set(targets)]
       .sort((a, b) => b - a)
       .map((target) => ({

@@ -6,7 +6,7 @@ export interface Segment {
   last: number;
 }
 
-/** The runs of ones, in order. */
+/** The records of one device in columns that have one device after the other, and the runs of ones among them. */
 export function segmentsOf(labels: Uint8Array): Segment[] {
   const segments: Segment[] = [];
   labels.forEach((label, i) => {

@@ -2,7 +2,7 @@
 
 const maxRecords = 20_000;
 const maxLag = 400;
-/** TSB-AD looks for periods from `leastLag` on, and takes the default unless the period is in 6 to 303. */
+/** Smallest lag at which TSB-AD looks for a period. A period outside of 6 to 303 is replaced by the default. */
 const leastLag = 3;
 const periods = { least: 6, most: 303, default: 125 };
 
@@ -21,7 +21,7 @@ export function tsbWindow(values: Float64Array): number {
   return best < periods.least || best > periods.most ? periods.default : best;
 }
 
-/** By lag; NaN for a constant series. */
+/** Autocorrelation by lag; NaN for a constant series. */
 function autocorrelations(values: Float64Array): Float64Array {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const centred = values.map((value) => value - mean);

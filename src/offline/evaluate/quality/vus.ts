@@ -1,7 +1,7 @@
 /**
- * Volume under the ROC and the precision-recall surface (Paparrizos et al. 2022, "Volume Under the Surface"; the
- * definition of TSB-AD 2024): the areas under both curves, averaged over buffers 0..W around each anomaly. A record in
- * the buffer counts as partly anomalous, so a score that is slightly early or late is not simply wrong.
+ * Volume under the ROC and the precision-recall surface (Paparrizos et al. 2022, "Volume Under the Surface"; as defined in
+ * TSB-AD 2024): the areas under both curves, averaged over buffers 0..W around each anomaly. A record in a buffer counts as
+ * partly anomalous, so that a score that is slightly early or late is not counted as entirely wrong.
  */
 import { descending } from './ranking';
 import { blocksOf, widened, type Block, type Segment } from './segments';
@@ -23,8 +23,8 @@ export function volumeUnderSurface(labels: Uint8Array, scores: Float64Array, max
 }
 
 /**
- * The volume for each widest buffer; NaN if that is NaN.
- * @param devices the records of each device, which follow each other: a buffer ends with its device; one device by default
+ * The volume for each widest buffer; NaN for a buffer that is NaN.
+ * @param devices records of each device, in contiguous blocks, as a buffer ends with its device; default: one device
  */
 export function volumesUnderSurface(
   labels: Uint8Array,
@@ -51,7 +51,7 @@ function meanArea(areas: readonly Vus[]): Vus {
 
 type Threshold = ReturnType<typeof pickThresholds>[number];
 
-/** Evenly spaced among the ranks, highest first; of each, the number of records with at least this score is predicted. */
+/** Thresholds at evenly spaced ranks, highest first, each with the number of records that have at least this score. */
 function pickThresholds(scores: Float64Array, order: Uint32Array) {
   const step = (scores.length - 1) / (thresholdCount - 1);
   let predicted = 0;
@@ -89,7 +89,7 @@ function areaUnderCurves(
       if (labels[record] === 0) inBuffers += weights[record]!;
     }
     while (detected < peaks.length && peaks[detected]! >= value) detected++;
-    // Positives: the mean of the anomalous records, and of these with the predicted records in the buffers.
+    // Number of positives: the mean of the anomalous records, and of these with the predicted records in the buffers.
     const positives = anomalous + inBuffers / 2;
     const recall = (Math.min(inAll / positives, 1) * detected) / peaks.length;
     const falseRatio = (predicted - inAll) / (n - positives);
@@ -101,7 +101,7 @@ function areaUnderCurves(
   return area;
 }
 
-/** 1 on an anomaly, falling to √½ over half a buffer on either side; at most 1. */
+/** 1 on an anomaly, falling to √½ over half a buffer on either side; at most 1 where buffers overlap. */
 function bufferedLabels(labels: Uint8Array, blocks: readonly Block[], buffer: number): Float64Array {
   const weights = Float64Array.from(labels);
   const half = buffer >> 1;

@@ -1,19 +1,19 @@
-/** How the records of a device follow each other. */
+/** How the records of a device follow each other in time. */
 import { rowsByDevice, type Devices } from './roles';
 
 export interface Cadence {
-  /** Median time between two records of a device, ms; NaN without times or with single records. */
+  /** Median time between two records of a device, ms; NaN without times, or if each device has one record. */
   intervalMs: number;
-  /** Whether nearly all records are so far apart. */
+  /** Whether nearly all records have this interval. */
   isRegular: boolean;
-  /** Nearly all pauses are shorter than this, ms. */
+  /** A bound that nearly all pauses are below, ms. */
   usualPauseMs: number;
-  /** Median number of records of a device, in one stretch of the source. */
+  /** Median number of records per device in one stretch of the source. */
   recordsPerDevice: number;
-  /** Records with the time of the newest one of their device, and older ones. */
+  /** Numbers of records with the time of the newest one of their device, and of older ones. */
   duplicates: number;
   outOfOrder: number;
-  /** Share of the records that are older than one before them, of any device: a file that is sorted by device has many. */
+  /** Share of the records that are older than an earlier record of any device. It is large for a file sorted by device. */
   backwards: number;
   /** First and last time, Unix ms; NaN without times. */
   from: number;
@@ -21,11 +21,11 @@ export interface Cadence {
 }
 
 const regularShare = 0.8;
-/** Part of the interval by which a regular record may be early or late. */
+/** Largest deviation of a regular record, as a share of the interval. */
 const jitter = 0.25;
 const usualShare = 0.999;
 
-/** @param blocks stretch of the source by record; records of a device in two of them do not follow each other */
+/** @param blocks stretch of the source by record; records of a device in different stretches do not follow each other */
 export function findCadence({ keys, times }: Devices, blocks?: readonly string[]): Cadence {
   const devices = rowsByDevice(blocks === undefined ? keys : keys.map((key, i) => `${blocks[i]!} ${key}`));
   const steps: number[] = [];

@@ -1,16 +1,16 @@
-/** Which field names the device: with it, the times of a device ascend. */
+/** Finds the field that identifies the device: by it, the times of each device ascend. */
 import { countKinds, nameOf, pathText, type Column, type Sample } from './sample';
 
 export interface DeviceField {
-  /** Undefined: all records are of one device. */
+  /** Undefined if all records are of one device. */
   column: Column | undefined;
-  /** By record; empty text where the field is absent. Shape [records]. */
+  /** Device of each record; empty text if the field is absent. Shape [records]. */
   keys: readonly string[];
   devices: number;
-  /** Share of the records that are not newer than the record before of their device. */
+  /** Share of the records that are not newer than the previous record of their device. */
   conflicts: number;
   isSure: boolean;
-  /** Other fields that may be it. */
+  /** Other fields that may identify the device. */
   candidates: readonly Column[];
 }
 
@@ -18,15 +18,15 @@ const deviceName =
   /(^|[^a-z])(key|device|sensor|machine|asset|host|hostname|node|station|meter|equipment|instance|vehicle|turbine|robot|motor|pump|engine|plc|thing|unit|well|server|serial|dev|compressor|inverter|battery|truck|chiller|boiler)s?([ _.-]?(id|name|no|nr|number|key|uuid))?$/i;
 const idName = /^(id|name|.*[ _-](id|key)|.*[a-z](Id|ID|Key))$/;
 
-/** More values than this share of the records are numbers of records, not devices. */
+/** If a field has more values than this share of the records, it numbers records, not devices. */
 const maxShare = 0.5;
 const maxNamedShare = 0.95;
-/** Difference of two shares of conflicts that repeated and late records explain. */
+/** Difference of two shares of conflicts that repeated and late records can explain. */
 const tolerance = 0.02;
 
 /**
- * @param times Unix ms by record, undefined without times
- * @param wanted path of the field, empty for none; by default it is chosen
+ * @param times Unix ms by record; undefined without times
+ * @param wanted path of the field, empty for none; by default the field is chosen
  */
 export function findDevice(
   sample: Sample,
@@ -66,22 +66,22 @@ export function findDevice(
   const aloneFits = alone.conflicts <= least + tolerance;
   if (best === undefined || (best.rank === 0 && aloneFits))
     return { ...alone, isSure: aloneFits, candidates };
-  // A name alone is weak evidence where the times would ascend without it.
+  // A name alone is weak evidence if the times ascend without a device as well.
   const isSure = best.rank > 1 || (best.rank === 1 && !aloneFits);
   return { ...best, isSure, candidates };
 }
 
-/** Most values of a field that names devices: a field that is called like a device may have a new one in most records. */
+/** Maximum number of values of a field of devices. If the field has the name of one, most records may have a new device. */
 function mostDevices(column: Column, records: number): number {
   return Math.max(2, (rankOf(column) > 1.5 ? maxNamedShare : maxShare) * records);
 }
 
 function rankOf({ path }: Column): number {
-  // The key of the messages: often the device, but a field that is called so is clearer.
+  // The key of the messages is often the device, but a field with the name of one is clearer.
   return path.length === 0 ? 1.5 : nameRank(path);
 }
 
-/** How much a name is that of a device: 0 = not at all, 2 = clearly. @param path at least one name */
+/** How clearly a name is that of a device: 0 = not at all, 2 = clearly. @param path with at least one name */
 export function nameRank(path: readonly string[]): number {
   const text = path.slice(-2).join('.');
   return deviceName.test(text) ? 2 : idName.test(path.at(-1)!) ? 1 : 0;
@@ -91,11 +91,11 @@ function canBeKey(column: Column, { records }: Sample): boolean {
   const { numbers, texts } = countKinds(column);
   if (texts + numbers < 0.99 * records) return false;
   if (texts > 0) return true;
-  // Numbers that cannot be kept exactly as well: the decoder rejects them, with advice.
+  // Includes numbers that cannot be kept exactly: the decoder rejects them, with advice.
   const isWhole = column.values.every(
     (value) => value === undefined || value === null || Number.isInteger(value),
   );
-  // Whole numbers are often measurements: only a name shows that they are not.
+  // Whole numbers are often measurements; only a name shows that they are not.
   return isWhole && rankOf({ path: [nameOf(column)], values: [] }) > 0;
 }
 

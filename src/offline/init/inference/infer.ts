@@ -1,4 +1,6 @@
-/** Proposes a detector for a sample of records: what is time, device, channel and condition, and how windows are cut. */
+/**
+ * Proposes a detector for a sample of records: the fields of time, device, channels and conditions, and the length of windows.
+ */
 import { findCadence, type Cadence } from './cadence';
 import { findDevice, type DeviceField } from './device';
 import { findKinds, type Kinds } from './kinds';
@@ -10,10 +12,10 @@ import { UnusableSampleError } from './unusable';
 
 /** Decisions of a person, which take precedence. Paths are written as in a configuration. */
 export interface Choices {
-  /** Field of the device; empty = one device. */
+  /** Field of the device; empty = there is only one device. */
   key?: string;
   time?: string;
-  /** Channels and conditions to leave out, and fields that are conditions, by path. */
+  /** Paths of channels and conditions to leave out, and of fields that are conditions. */
   without?: readonly string[];
   conditions?: readonly string[];
 }
@@ -22,7 +24,7 @@ export interface Proposal {
   records: number;
   time: TimeChoice;
   device: DeviceField;
-  /** Object with the channels; empty = the record itself. */
+  /** Object that contains the channels; empty = the record itself. */
   valuesPath: readonly string[];
   channels: readonly Column[];
   numbersAreText: boolean;
@@ -32,25 +34,25 @@ export interface Proposal {
   listLength: number | undefined;
   conditionsPath: readonly string[];
   conditions: readonly Column[];
-  /** By path. */
+  /** Paths of the channels that are counters. */
   counters: readonly string[];
   constant: readonly string[];
-  /** Channels without a value in some records: number of such records, by name. */
+  /** Number of records without a value, by the name of the channel; only channels that lack values. */
   incomplete: Readonly<Record<string, number>>;
   unused: readonly { field: string; reason: string }[];
   omittedFields: number;
   cadence: Cadence;
-  /** What a person should check, by key of the configuration. */
+  /** Notes about values to check, by key of the configuration. */
   doubts: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Share of the devices that may change their partition. */
+/** Largest share of the devices whose partition may change. */
 const maxScattered = 0.05;
 /** Share of the records above which a file is not in order of time. */
 const maxBackwards = 0.2;
-/** Share of conflicting times above which a detector would use the smaller part of the records. */
+/** If more than this share of the times conflict, a detector would use the smaller part of the records. */
 const mostConflicts = 0.5;
-/** Share of conflicting times above which no field identifies the devices. */
+/** If more than this share of the times conflict, no field identifies the devices. */
 const maxConflicts = 0.2;
 
 /**
@@ -234,7 +236,7 @@ function decide(role: Role, { without = [], conditions }: Choices): Role {
     : role;
 }
 
-/** The fields of the object with the most of them: a detector reads the fields of one object. A list is an object of its own. */
+/** The fields of the object that contains the most: a detector reads the fields of one object. A list counts as an object. */
 function fullest(roles: readonly Role[]): { path: readonly string[]; kept: Role[]; others: Role[] } {
   const groups = new Map<string, { path: readonly string[]; roles: Role[]; weight: number }>();
   for (const role of roles) {
@@ -243,7 +245,8 @@ function fullest(roles: readonly Role[]): { path: readonly string[]; kept: Role[
     const path = isList ? column.path : column.path.slice(0, -1);
     const group = groups.get(path.join('\0')) ?? { path, roles: [], weight: 0 };
     group.roles.push(role);
-    // Two objects may be alike, such as before and after a change: the one that is there more often wins.
+    // Two objects may have the same fields, such as `before` and `after` of a change; the one that is present more often is
+    // chosen.
     group.weight += (listLength([column]) ?? 1) * (1 - absentIn(column) / Math.max(1, column.values.length));
     groups.set(path.join('\0'), group);
   }

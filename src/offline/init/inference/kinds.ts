@@ -1,25 +1,25 @@
-/** Records of several kinds in one source, such as the measurements of a collector: each kind has fields of its own. */
+/** Detects records of several kinds in one source, such as the measurements of a collector: each kind has its own fields. */
 import { countKinds, distinctValues, pathText, type Column, type Sample } from './sample';
 
 export interface Kinds {
-  /** Field that names the kind. */
+  /** Field that contains the kind. */
   field: string;
   /** Share of the records by kind, the most frequent first. */
   shares: readonly (readonly [kind: string, share: number])[];
 }
 
 const maxKinds = 50;
-/** Share of the records of another kind in which a channel may be. */
+/** A channel may occur in this share of the records of other kinds. */
 const maxElsewhere = 0.02;
-/** Share of the channels that belong to one kind alone. */
+/** Smallest share of the channels that must belong to one kind alone. */
 const minOwn = 0.5;
 
 /**
- * @param channels that may be in records of one kind alone
+ * @param channels that may occur in records of one kind alone
  * @returns undefined if all records are of one kind
  */
 export function findKinds(sample: Sample, channels: readonly Column[]): Kinds | undefined {
-  // Where every channel is in nearly every record there is one kind.
+  // If nearly every record has all channels, there is only one kind.
   if (channels.every((column) => countKinds(column).absent <= 0.1 * sample.records)) return undefined;
   for (const column of sample.columns) {
     const { texts } = countKinds(column);
@@ -38,7 +38,7 @@ export function findKinds(sample: Sample, channels: readonly Column[]): Kinds | 
   return undefined;
 }
 
-/** Whether the values of a channel are all, but for a few, in records with one value of a field. */
+/** Whether nearly all values of a channel are in records with one value of a field. */
 function belongsToOne(channel: Column, field: Column): boolean {
   const counts = new Map<unknown, number>();
   let present = 0;

@@ -1,45 +1,45 @@
-/** Which labels of the series of queries name the device, the channel and conditions. */
+/** Decides which labels of series contain the device, the channel and conditions. */
 import { nameRank } from './device';
 import { UnusableSampleError } from './unusable';
 
 export interface LabelledSeries {
   labels: Readonly<Record<string, string>>;
-  /** Times with a value. */
+  /** Times at which the series has a value. */
   times: readonly number[];
 }
 
 export interface LabelledQuery {
   name: string;
-  /** At least one. */
+  /** Series of the query; at least one. */
   series: readonly LabelledSeries[];
 }
 
 export interface LabelRoles {
-  /** Empty: all series are of one device. */
+  /** Empty if all series are of one device. */
   keyLabels: readonly string[];
-  /** Empty: each query is a channel. */
+  /** Empty if each query is a channel. */
   channelLabel: string;
   /** Labels that change within a device. */
   conditions: readonly string[];
-  /** What a person should check; empty = clear. */
+  /** Notes about choices to check; empty = the choice is clear. */
   doubts: readonly string[];
   /** Other labels that every series has. */
   candidates: readonly string[];
 }
 
-/** Roles that a person has chosen. */
+/** Roles of labels that a person has chosen. */
 export interface ChosenLabels {
   keyLabels?: readonly string[] | undefined;
   channelLabel?: string | undefined;
 }
 
-/** More values name devices rather than channels. */
+/** A label with more values identifies devices rather than channels. */
 const maxChannels = 32;
-/** Share of the devices that have a value of a label which names channels. */
+/** Smallest share of the devices that must have each value of a label of channels. */
 const minDevices = 0.9;
 const nameLabel = '__name__';
 
-/** @throws UnusableSampleError where no labels make one series of each query for each device */
+/** @throws UnusableSampleError if no labels leave one series per query and device */
 export function assignLabels(queries: readonly LabelledQuery[], chosen: ChosenLabels = {}): LabelRoles {
   const shared = sharedLabels(queries);
   const doubts: string[] = [];
@@ -97,7 +97,7 @@ const labelText = (labels: readonly string[]): string =>
 
 const rankOf = (label: string): number => (label === 'instance' ? 3 : nameRank([label]));
 
-/** The label that is most clearly that of a device. */
+/** The label whose name is most clearly that of a device. */
 const best = (labels: readonly string[]): string | undefined =>
   [...labels].sort((a, b) => rankOf(b) - rankOf(a))[0];
 
@@ -109,13 +109,13 @@ function sharedLabels(queries: readonly LabelledQuery[]): string[] {
   );
 }
 
-/** The label that differs and is called like a device; without any, a label with one value. */
+/** A label with several values and the name of a device; without one, such a label with one value. */
 function firstKey(queries: readonly LabelledQuery[], shared: readonly string[]): string[] {
   const called = shared.filter((label) => rankOf(label) > 0).sort((a, b) => rankOf(b) - rankOf(a));
   const differing = called.find((label) => queries.some(({ series }) => distinct(series, label) > 1));
   const first = differing ?? called[0];
   if (first !== undefined) return [first];
-  // No label is called like a device: that with the most values, if any differ.
+  // If no label has the name of a device, the one with the most values is chosen.
   const [most] = shared
     .filter((label) => label !== nameLabel)
     .map((label) => ({ label, values: Math.max(...queries.map(({ series }) => distinct(series, label))) }))
@@ -127,7 +127,7 @@ function firstKey(queries: readonly LabelledQuery[], shared: readonly string[]):
 const distinct = (series: readonly LabelledSeries[], label: string): number =>
   new Set(series.map(({ labels }) => labels[label])).size;
 
-/** A query with two series for a device, a channel and a time, and the labels in which they differ. */
+/** Finds a query with two series for the same device, channel and time, and the labels in which they differ. */
 function findClash(
   queries: readonly LabelledQuery[],
   keyLabels: readonly string[],
@@ -153,7 +153,7 @@ function findClash(
 const identity = (labels: LabelledSeries['labels'], parts: readonly string[]): string =>
   parts.map((label) => labels[label] ?? '').join('\0');
 
-/** Whether a label names channels: one query has it, and nearly all devices have its few values. */
+/** Whether a label contains channels: it belongs to one query, and nearly all devices have all of its few values. */
 function namesChannels(
   label: string,
   query: LabelledQuery,
@@ -171,7 +171,7 @@ function namesChannels(
     const value = labels[label] ?? '';
     values.set(value, (values.get(value) ?? new Set()).add(device));
   }
-  // Numbers count parts, such as cores; and a label called like a device names one.
+  // Numbers count parts, such as cores, and a label with the name of a device contains devices.
   const isNamed = [...values.keys()].every((value) => value !== '' && Number.isNaN(Number(value)));
   const isCommon = [...values.values()].every(({ size }) => size >= minDevices * devices.size);
   return isNamed && isCommon && rankOf(label) === 0 && values.size <= maxChannels;

@@ -1,4 +1,4 @@
-/** What each field is: a channel, a condition, or neither, and why. */
+/** The role of each field (a channel, a condition, or none), and the reason. */
 import { isNumberText } from '../../../codecs/values';
 import { isIndex, isLabel } from '../../../domain/column-role';
 import { createCounterTest } from '../../../domain/counter';
@@ -7,13 +7,13 @@ import { countKinds, distinctValues, isNumber, nameOf, pathText, type Column } f
 export interface Role {
   column: Column;
   kind: 'channel' | 'condition' | 'unused';
-  /** Why it is unused; empty otherwise. */
+  /** Reason why the field is unused; otherwise empty. */
   reason: string;
-  /** What a person should check; undefined = clear. */
+  /** Note about a choice to check; undefined = the choice is clear. */
   doubt?: string;
-  /** Texts in a channel that are no numbers. */
+  /** Texts in a channel that are not numbers. */
   missingTexts?: readonly string[];
-  /** Whether its numbers are text. `column` has them as numbers. */
+  /** Whether the numbers are written as text. `column` contains them as numbers. */
   isText?: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface Devices {
   times: Float64Array | undefined;
 }
 
-/** Records of each device, in their order. */
+/** Rows of each device, in order. */
 export function rowsByDevice(keys: readonly string[]): number[][] {
   const rows = new Map<string, number[]>();
   keys.forEach((key, i) => {
@@ -38,29 +38,29 @@ export function rowsByDevice(keys: readonly string[]): number[][] {
 const idName =
   /(^|[^a-z])(id|uuid|guid|serial|imei|mac|pid|offset|partition|lsn|xid|txid|seq|sequence|pos|port|row|idx|index)$|[a-z](Id|ID|Uuid|Seq)$/;
 const versionName = /(^|[^a-z])(fw|firmware|version|ver|build|revision|rev|schema|release)([^a-z]|$)/i;
-/** Averages over a time rise and fall late, and hide from a window how fast something happened. */
+/** Names of moving averages: they rise and fall late, so a window does not show how fast something happened. */
 const averageName =
   /(^|[^a-z])(load_?(1|5|15)m?|load_?av(era)?g(e)?.*|ewma|(rolling|moving)_?(av|mean).*|(avg|mean|average)_?\d+ ?(s|m|min|h))$/i;
 const placeName = /^(lat|latitude|lon|lng|long|longitude|altitude)$/i;
 const modeName =
   /(^|[^a-z])(mode|state|program(me)?|product|recipe|phase|step|gear|batch|shift|operation|regime|stage)$/i;
-/** Fields that report faults: a model conditioned on them takes a fault for one more normal mode. */
+/** Names of fields that report faults. A model conditioned on such a field treats a fault as one more normal mode. */
 const verdictName =
   /status|alarm|alert|error|err|fault|fail|warn|quality|health|label|anomal|outlier|severity/i;
 const verdictValue =
   /^(ok|nok|error|fault|fail(ed|ure)?|alarm|warn(ing)?|broken|anomal(y|ous)|normal|abnormal|defect|good|bad)$/i;
 const timeName = /(^|[^a-z])(ts|time|timestamp|datetime|date)([^a-z]|$)|(time|timestamp)(_?ms|_?ns)?$/i;
 
-/** More values are names, not modes: the default of `maxValues`. */
+/** A category with more values identifies things, not modes; this is the default of `maxValues`. */
 const maxCategories = 64;
-/** Most values of a category that is a number. */
+/** Maximum number of values of a numeric category. */
 const maxNumberCategories = 12;
-/** More texts among numbers are no words for a missing value. */
+/** If a channel has more different texts, they do not stand for missing values. */
 const maxMissingTexts = 8;
-/** Least records for each value of a category. */
+/** Least number of records per value of a category. */
 const minPerCategory = 20;
 
-/** @param taken fields with another role: time, device */
+/** @param taken fields that have another role: time, device */
 export function assignRoles(columns: readonly Column[], devices: Devices, taken: readonly Column[]): Role[] {
   const rows = rowsByDevice(devices.keys);
   return columns
@@ -73,7 +73,7 @@ export function assignRoles(columns: readonly Column[], devices: Devices, taken:
     });
 }
 
-/** A column most of whose values are numbers as text, with these as numbers. */
+/** A column whose values are mostly numbers as text, with these converted to numbers; otherwise undefined. */
 function withNumbers(column: Column): Column | undefined {
   const { texts, absent } = countKinds(column);
   if (texts === 0) return undefined;
@@ -131,7 +131,7 @@ function roleOfNumbers(column: Column, rows: readonly number[][]): Omit<Role, 'c
   return { kind: 'channel', reason: '', ...textsIn(column) };
 }
 
-/** Texts among the numbers of a channel: a few of them stand for missing values. */
+/** Texts among the numbers of a channel; if there are few, they stand for missing values. */
 function textsIn({ values }: Column): Pick<Role, 'doubt' | 'missingTexts'> {
   const texts = values.filter((value) => typeof value === 'string').map((text) => text.trim());
   if (texts.length === 0) return {};
@@ -173,7 +173,7 @@ function pick({ values }: Column, rows: readonly number[]): number[] {
 }
 
 function isConstantPerDevice({ values }: Column, rows: readonly number[][]): boolean {
-  // A device with one record is no evidence.
+  // A device with a single record is no evidence.
   return (
     rows.some((device) => device.length > 1) &&
     rows.every((device) => {
@@ -185,7 +185,7 @@ function isConstantPerDevice({ values }: Column, rows: readonly number[][]): boo
   );
 }
 
-/** The channels that only grow but for resets: the detector scores their rate. */
+/** Channels that only grow except for resets. The detector scores their rate. */
 export function findCounterColumns(columns: readonly Column[], { keys, times }: Devices): string[] {
   const rows = rowsByDevice(keys);
   return columns

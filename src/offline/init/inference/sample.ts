@@ -1,32 +1,32 @@
-/** A sample of records as columns: each field by its path, with a value for each record. */
+/** A sample of records as columns: each field with its path and its values. */
 
 /** A field of the records, or a column of a CSV file. */
 export interface Column {
   /** Names of the fields from the record to the value. */
   path: readonly string[];
-  /** By record: a number, text, a boolean, null, a list of numbers; undefined = absent. Shape [records]. */
+  /** Values by record: number, text, boolean, null, or a list of numbers; undefined = absent. Shape [records]. */
   values: readonly unknown[];
 }
 
 export interface Sample {
   records: number;
   columns: readonly Column[];
-  /** Key and time of the messages that the records are from; their path is empty. */
+  /** Key and time of the messages that contain the records; their paths are empty. */
   messageKey?: Column;
   messageTime?: Column;
-  /** Stretch of the source that each record is from, if the sample has several; records between two of them are left out. */
+  /** Stretch of the source for each record, if the sample has several; between two stretches, records are left out. */
   blocks?: readonly string[];
-  /** Partition that each record is from. */
+  /** Partition of each record. */
   partitions?: readonly number[];
-  /** Fields beyond the limit of columns, or too deep. */
+  /** Number of fields that were left out, as there were too many or they were nested too deeply. */
   omittedFields: number;
 }
 
-/** More fields than this are not looked at: the records are then a map by device or by time. */
+/** Maximum number of columns. If there are more, the records are maps by device or time. */
 const maxColumns = 1000;
 const maxDepth = 8;
 
-/** Collects JSON objects. */
+/** Collects JSON objects and returns them as columns. */
 export function createSampleBuilder() {
   const columns = new Map<string, { path: readonly string[]; values: unknown[] }>();
   const omitted = new Set<string>();
@@ -84,7 +84,7 @@ export function createSampleBuilder() {
   };
 }
 
-/** A path as a configuration has it; empty for the key or the time of the message. */
+/** A path as written in a configuration; empty for the key or the time of the message. */
 export function pathText(path: readonly string[]): string {
   return path.map((name) => name.replaceAll('.', '\\.')).join('.');
 }
@@ -107,7 +107,7 @@ export function countKinds({ values }: Column) {
   return { numbers, texts, booleans, lists, absent };
 }
 
-/** At most `most` of the values that are there, spread evenly. */
+/** At most `most` of the present values, evenly spread. */
 export function someValues({ values }: Column, most: number): unknown[] {
   const present = values.filter((value) => value !== undefined && value !== null);
   const step = Math.max(1, present.length / most);

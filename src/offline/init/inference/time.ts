@@ -1,28 +1,28 @@
-/** Which field is the event time. */
+/** Finds the field of the event time. */
 import { parseTime, TimeError, type TimestampFormat } from '../../../domain/time';
 import { timeOf } from '../../../sources/file/file';
 import { nameOf, pathText, someValues, isNumber, type Column, type Sample } from './sample';
 
 export interface TimeField {
   column: Column;
-  /** `auto`: the unit follows from the numbers; or the times are ISO 8601. */
+  /** `auto`: the times are Unix times, whose unit is derived from the numbers, or ISO 8601. */
   format: TimestampFormat;
-  /** Another pattern that the times have, too, with day and month swapped. */
+  /** Another pattern that fits the times: the same with day and month swapped. */
   otherFormat?: string | undefined;
-  /** Zone that is assumed where the times state none; empty where they do. */
+  /** Zone that is assumed for times that state none; empty if all state one. */
   timeZone: string;
   /** Unix ms by record; NaN = not a time. Shape [records]. */
   times: Float64Array;
 }
 
-/** The time of the messages, for records without a time. */
+/** The time of the messages, used for records that contain no time. */
 function messageTime({ messageTime: column }: Sample): TimeField | undefined {
   return column && { column, format: 'auto', timeZone: '', times: readTimes(column, 'ms', '') };
 }
 
 type Reading = Pick<TimeField, 'format' | 'otherFormat' | 'timeZone'>;
 
-/** Zone of times that state none. */
+/** Assumed zone of times that state none. */
 const assumedZone = 'UTC';
 
 const dates = [
@@ -36,33 +36,33 @@ const dates = [
 ];
 const datesWithNames = ['dd-MMM-yyyy', 'dd MMM yyyy', 'dd-MMM-yy'];
 const timesOfDay = ['HH:mm:ss', 'HH:mm', 'HH:mm:ss.S', 'h:mm:ss a', 'h:mm a'];
-/** Patterns that are tried where times are neither ISO 8601 nor Unix times. */
+/** Patterns that are tried if times are neither ISO 8601 nor Unix times. */
 const patterns = [...dates, ...datesWithNames].flatMap((date) => timesOfDay.map((time) => `${date} ${time}`));
 
 export interface TimeChoice {
   field: TimeField | undefined;
-  /** All fields with times, the best first. */
+  /** All fields with times, the most suitable first. */
   candidates: readonly Column[];
-  /** Fields that seem to be times, but cannot be read. */
+  /** Fields that look like times but cannot be read. */
   unreadable: readonly { column: Column; reason: string }[];
 }
 
 const triedValues = 500;
-/** Share of the values that must be times. */
+/** Smallest share of the values that must be times. */
 const minShare = 0.95;
 
 const eventName =
   /^@?(event|measured?|recorded?|observed|sample)?[ _-]?(date)?[ _-]?(timestamp|time|datetime|at)$/i;
 const timeName =
   /(^|[^a-z])(ts|time|timestamp|datetime|date|at)([^a-z]|$)|(time|timestamp|date|Time|At)(_?ms|_?ns)?$/;
-/** Times of the transport instead of the measurement. */
+/** Names of fields with times of the transport instead of the measurement. */
 const transportName = /source|ingest|receiv|process|kafka|insert|created|updated|transaction/i;
 const dateText = /^(\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4}|\d\d?[- ][a-z]{3,9}[- ]\d\d)/i;
 
 const hasTimeName = (column: Column): boolean =>
   timeName.test(nameOf(column)) || eventName.test(nameOf(column));
 
-/** @param wanted path of the field; by default it is chosen */
+/** @param wanted path of the field; by default the field is chosen */
 export function findTime(sample: Sample, wanted?: string): TimeChoice {
   const unreadable: { column: Column; reason: string }[] = [];
   const fields: (Reading & { column: Column; score: number })[] = [];
@@ -87,7 +87,9 @@ export function findTime(sample: Sample, wanted?: string): TimeChoice {
   };
 }
 
-/** The format in which a column has times, why it has none although it seems to, or undefined. */
+/**
+ * The format of the times in a column; or the reason why a column that looks like times cannot be read; otherwise undefined.
+ */
 function tryTimes(column: Column, isNamed: boolean): Reading | { reason: string } | undefined {
   const values = someValues(column, triedValues);
   if (values.length < minShare * Math.min(triedValues, column.values.length)) return undefined;
@@ -106,18 +108,18 @@ function tryTimes(column: Column, isNamed: boolean): Reading | { reason: string 
       return {
         reason: `seems to be the serial date of a spreadsheet, got ${numbers[0]}; write it as ISO 8601`,
       };
-    // Time since a start, which is no date; row numbers are not taken for it.
+    // Fractions are a time since some start, not a date. Whole numbers may be row numbers, and are not reported.
     if (numbers.some((value) => !Number.isInteger(value))) return { format: 's', timeZone: '' };
   }
   return looksLikeDate || isTimely ? { reason: stated.reason } : undefined;
 }
 
-/** A day of the years 1990 to 2099, counted from 1900. */
+/** A day of the years 1990 to 2099 in the serial numbers of spreadsheets, which count from 1900. */
 const isSerialDate = (value: number): boolean => value >= 32_874 && value < 73_051;
 
 /**
- * The patterns that the values have: the one in which their steps are most even, and the one after it.
- * @param most values that may be of another form
+ * The patterns that fit the values: the one for which the steps are most even, and the second best.
+ * @param most values that may have another form
  */
 function patternsOf(values: readonly unknown[], most: number): string[] {
   return patterns
@@ -131,12 +133,12 @@ function patternsOf(values: readonly unknown[], most: number): string[] {
     .map(({ pattern }) => pattern);
 }
 
-/** Longest time between two times in a row, forwards or backwards, ms. */
+/** Longest time between two successive times, forwards or backwards, ms. */
 function longestJump(times: readonly number[]): number {
   return times.reduce((most, time, i) => Math.max(most, Math.abs(time - (times[i - 1] ?? time))), 0);
 }
 
-/** Values that are not times, and why the first one is not. */
+/** Number of values that are not times, and the reason for the first one. */
 function failuresOf(values: readonly unknown[], timeZone: string): { count: number; reason: string } {
   let [count, reason] = [0, ''];
   for (const value of values) {
@@ -165,7 +167,7 @@ function scoreOf(column: Column, crowd: ReadonlyMap<string, number>): number {
 
 const parentOf = ({ path }: Column): string => path.slice(0, -1).join('\0');
 
-/** Fields of numbers by the object that they are in. */
+/** Numeric fields by the object that contains them. */
 function measurementsBeside({ columns }: Sample): Map<string, number> {
   const counts = new Map<string, number>();
   for (const column of columns)

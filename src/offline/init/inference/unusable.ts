@@ -1,4 +1,4 @@
-/** A sample from which no detector can be proposed. The message has the reason, and what would help. */
+/** The error for a sample from which no detector can be proposed. The message contains the reason and advice. */
 export class UnusableSampleError extends Error {
   override readonly name = 'UnusableSampleError';
 }

@@ -1,34 +1,34 @@
-/** How records become windows, by how often they come. */
+/** Derives the windows from the cadence of the records. */
 import type { Proposal } from './infer';
 import { nameOf } from './sample';
 
 export const usualLength = 10;
-/** Windows of a device that the sample should hold at least. */
+/** Number of windows that the sample should contain per device at least. */
 const minWindows = 5;
 const usualTtlMs = 3_600_000;
 
-/** Names of the channels; those of a list get numbers. */
+/** Names of the channels; the values of a list get numbered names. */
 export function channelNames({ channels, listLength }: Proposal): string[] {
   return listLength === undefined
     ? channels.map(nameOf)
     : Array.from({ length: listLength }, (_, i) => `v${i + 1}`);
 }
 
-/** Records of a window: fewer than usual for devices with few records. */
+/** Number of records per window, reduced for devices with few records. */
 export function windowLength({ cadence, channels, listLength }: Proposal): number {
-  // The model needs at least two numbers.
+  // The model needs at least two numbers per window.
   const least = (listLength ?? channels.length) === 1 ? 2 : 1;
   return Math.max(least, Math.min(usualLength, Math.floor(cadence.recordsPerDevice / minWindows)));
 }
 
-/** Silence after which a device starts a new window: a few windows, and longer than usual pauses. ms */
+/** Silence after which a device starts a new window, ms: some windows long, and longer than the usual pauses. */
 export function windowTtl(proposal: Proposal): number {
   const { intervalMs, usualPauseMs } = proposal.cadence;
   if (Number.isNaN(intervalMs)) return usualTtlMs;
   return roundUp(Math.max(3 * windowLength(proposal) * intervalMs, 2 * usualPauseMs, 60_000));
 }
 
-/** Silence of a device after which an event ends, where it is longer than usual. ms */
+/** Silence of a device after which an event ends, ms; undefined unless it must be longer than the default. */
 export function eventSilence({ cadence }: Proposal): number | undefined {
   const silenceMs = roundUp(10 * cadence.intervalMs);
   return silenceMs > usualTtlMs ? silenceMs : undefined;
