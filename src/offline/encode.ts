@@ -47,7 +47,10 @@ export async function encodeHistory(parts: EncodeParts): Promise<HistoryAccount>
   const from = configuredSource(source).bounded ? undefined : Date.now() - training.historyMs;
   for await (const messages of readHistory({ from, to: undefined, maxRecords: training.maxRecords })) {
     const { records, rows } = await decode(messages, Date.now());
-    account.read(rows);
+    account.read(
+      rows,
+      messages.map(({ origin }) => origin),
+    );
     for (let row = 0; row < records.count; row++) {
       const key = records.keys[row]!;
       const result = windows.push(key, row, records.timestamps, records.values, records.conditions);

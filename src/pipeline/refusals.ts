@@ -1,4 +1,5 @@
 /** Counts rejected records by reason, with an example of each. The counts explain why there is no model or no score. */
+import type { Origin } from '../domain/record';
 import type { RejectReason } from '../errors';
 
 /** The settings that affect each reason; a reason without an entry depends on the records alone. */
@@ -28,6 +29,11 @@ const settingsOf: Readonly<Partial<Record<RejectReason, string>>> = {
 
 /** Longest example in a text, characters. */
 const exampleLength = 200;
+
+/** The message of a rejected record, after the name of its file if it is an image of a folder. */
+export function exampleOf(message: string, { file }: Origin): string {
+  return file === undefined ? message : `${file}: ${message}`;
+}
 
 export class Refusals {
   private readonly reasons = new Map<RejectReason, { count: number; example: string }>();

@@ -2,8 +2,9 @@
  * Account of the history that a training has read: how many records, which were rejected and why, and how windows were cut.
  */
 import type { DetectorSettings } from '../config/settings';
+import type { Origin } from '../domain/record';
 import { DecodeError, type RejectReason } from '../errors';
-import { Refusals } from '../pipeline/refusals';
+import { exampleOf, Refusals } from '../pipeline/refusals';
 import { formatDuration } from '../schema/durations';
 import { configuredSource } from '../sources/configured';
 import type { Dataset } from '../training/dataset';
@@ -45,10 +46,15 @@ export class HistoryAccount {
     private readonly settings: Pick<DetectorSettings, 'source' | 'window' | 'training' | 'record'>,
   ) {}
 
-  /** @param rows by decoded message: its row, or the reason for its rejection */
-  read(rows: readonly (number | DecodeError)[]): void {
+  /**
+   * @param rows of the decoded messages: a row, or why the message is rejected
+   * @param origins of the same messages
+   */
+  read(rows: readonly (number | DecodeError)[], origins: readonly Origin[]): void {
     this.records += rows.length;
-    for (const row of rows) if (row instanceof DecodeError) this.refusals.add(row.reason, row.message);
+    rows.forEach((row, i) => {
+      if (row instanceof DecodeError) this.refusals.add(row.reason, exampleOf(row.message, origins[i]!));
+    });
   }
 
   leftOut(reason: 'duplicate' | 'out_of_order', key: string, timestamp: number): void {

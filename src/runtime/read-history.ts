@@ -86,8 +86,8 @@ async function tryReading(
   const choice = reading.partitions === undefined ? undefined : createDeviceChoice(maxRecords / 2);
 
   function take(chunk: Chunk): void {
-    const { records, rows, block } = chunk;
-    account.read(rows);
+    const { records, rows, origins, block } = chunk;
+    account.read(rows, origins);
     noteGaps(chunk, gaps);
     const usable = numbersIn(rows);
     const chosen = choice ? usable.filter((row) => choice.add(records.keys[row]!)) : usable;

@@ -1,6 +1,6 @@
 /** Log lines about records that are not scored as expected: at most one of each kind per minute, with a sample. */
 import type { Logger } from '../logger';
-import { Refusals } from '../pipeline/refusals';
+import { exampleOf, Refusals } from '../pipeline/refusals';
 import type { ScoreWatch, WrittenOutcome } from './score-watch';
 
 /** Shortest time between two reports, ms. */
@@ -54,7 +54,7 @@ export function createRecordReports({ maxKeys, scoreWatch, log, now }: RecordRep
       counts.noRoom += batch.noRoom;
       counts.evicted += batch.windowsEvicted;
       counts.undone += batch.jumpsUndone;
-      for (const { reason, message } of deadLetters) refusals.add(reason, message);
+      for (const { reason, message, origin } of deadLetters) refusals.add(reason, exampleOf(message, origin));
       reportScoreWatch();
       const at = now();
       // Reports continue if the clock was set back.

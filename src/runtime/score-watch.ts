@@ -3,7 +3,7 @@
  * fills.
  */
 import type { Outcome } from '../pipeline/outcome';
-import { Refusals } from '../pipeline/refusals';
+import { exampleOf, Refusals } from '../pipeline/refusals';
 
 export type WrittenOutcome = Pick<Outcome, 'counts' | 'deadLetters'>;
 
@@ -42,7 +42,7 @@ export function createScoreWatch(windowLength: number, keys: () => number, now: 
       counts.expired += batch.windowsCut.expired;
       counts.broken += batch.windowsCut.broken;
       counts.evicted += batch.windowsEvicted;
-      for (const { reason, message } of deadLetters) refusals.add(reason, message);
+      for (const { reason, message, origin } of deadLetters) refusals.add(reason, exampleOf(message, origin));
     },
     /** Reason why the detector scores nothing; undefined while it scores, or while it has received few records. */
     problem(): string | undefined {

@@ -41,7 +41,7 @@ test.each<[string, () => Promise<Record<string, Buffer>>, string | RegExp]>([
   [
     'a damaged image among too few',
     async () => ({ ...some(99, await png(16)), 'x.png': Buffer.from('not an image') }),
-    '99 images can be read of 100, and a detector learns from 100 at least: the first bytes are those of neither PNG nor JPEG',
+    '99 images can be read of 100, and a detector learns from 100 at least: x.png: the first bytes are those of neither PNG nor JPEG',
   ],
   ['tiny images', async () => some(120, await png(4)), 'images of 4 × 4 pixels are too small'],
 ])('a folder of %s', async (_, files, message) => {

@@ -1,4 +1,4 @@
-import { Refusals } from '../../src/pipeline/refusals';
+import { exampleOf, Refusals } from '../../src/pipeline/refusals';
 
 test('rejected records are described by reason, the most frequent first, with the first example and the setting', () => {
   const refusals = new Refusals();
@@ -20,4 +20,10 @@ test('a long example is cut', () => {
   const refusals = new Refusals();
   refusals.add('damaged_record', 'x'.repeat(1000));
   expect(refusals.describe()[0]!.length).toBeLessThan(250);
+});
+
+test('an example of an image names its file, so that a person finds it in the folder', () => {
+  const origin = { topic: 'parts', partition: 0, offset: '7' };
+  expect(exampleOf('cut off', { ...origin, file: 'left/0007.png' })).toBe('left/0007.png: cut off');
+  expect(exampleOf('cut off', origin)).toBe('cut off');
 });

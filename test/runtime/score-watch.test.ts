@@ -130,6 +130,14 @@ describe('reports', () => {
     });
   });
 
+  test('name the file of an image that is rejected', () => {
+    const { observe, lines } = reporting();
+    const bad = outcome(1, scored, 'damaged_image');
+    const origin = { ...bad.deadLetters[0]!.origin, file: 'part 7.png' };
+    observe({ ...bad, deadLetters: [{ ...bad.deadLetters[0]!, origin }] }, 1);
+    expect(lines[0]!.fields['reasons']).toEqual([expect.stringContaining('1 damaged_image (part 7.png: ')]);
+  });
+
   test('name devices that wait, windows that were dropped and records far ahead', () => {
     const { observe, lines } = reporting();
     observe(outcome(10, { ...scored, noRoom: 3, windowsEvicted: 2, jumpsUndone: 1 }), 0);

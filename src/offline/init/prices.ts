@@ -2,7 +2,9 @@
 import type { FalseAlarmTarget } from '../../calibration/threshold';
 import { detectorSchema, type DetectorSettings } from '../../config/detector';
 import type { Detection } from '../../domain/detection';
+import type { Origin } from '../../domain/record';
 import { TrainingError, type DecodeError } from '../../errors';
+import { exampleOf } from '../../pipeline/refusals';
 import { createRecordDecoder } from '../../pipeline/record-decoder';
 import { openEngines, usualEngines } from '../../runtime/engines';
 import type { Detector } from '../../scoring/detector';
@@ -96,17 +98,17 @@ export async function decodeSample(
     const part = all.slice(from, from + batchRecords);
     const usable = part.filter((message) => message.problem === undefined);
     const { records, rows } = await decode(usable, now);
-    const refuse = ({ reason, message }: DecodeError): void => {
+    const refuse = ({ reason, message }: DecodeError, origin: Origin): void => {
       rejectedRecords++;
       rejected[reason] = {
         records: (rejected[reason]?.records ?? 0) + 1,
-        example: rejected[reason]?.example ?? message,
+        example: rejected[reason]?.example ?? exampleOf(message, origin),
       };
     };
-    for (const { problem } of part) if (problem !== undefined) refuse(problem);
+    for (const { problem, origin } of part) if (problem !== undefined) refuse(problem, origin);
     rows.forEach((row, i) => {
       if (typeof row !== 'number') {
-        refuse(row);
+        refuse(row, usable[i]!.origin);
         return;
       }
       // Fields of messages from Kafka are getters, which a spread would not copy.
