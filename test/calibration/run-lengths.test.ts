@@ -51,7 +51,7 @@ describe('a change of resolution', () => {
 
   test('a single channel is no fault either, though its records repeat with it', () => {
     const one = gauges(3);
-    const state = learn(times(20_000, (i) => written(one(i).slice(0, 1), 6)));
+    const state = learn(times(10_000, (i) => written(one(i).slice(0, 1), 6)));
     const live = gauges(4);
     const records = times(600, (i) => written(live(i).slice(0, 1), 1));
     expect(records.some(([value], i) => value === records[i - 1]?.[0])).toBe(true);
@@ -124,7 +124,7 @@ test('a device whose coarse values each repeat often is frozen when all of them 
       Array.from({ length: 5 }, () => 20 + 0.1 * normal()),
       1,
     );
-  const state = learn(times(20_000, record));
+  const state = learn(times(8_000, record));
   const still = [20.1, 19.9, 20, 20.1, 19.9];
   const live = times(400, (i) => (i < 380 ? record() : still));
   const found = surprises(state, live);

@@ -17,7 +17,7 @@ async function init(...options: string[]): Promise<{ error: string; code: number
   return { error: captured.stderr(), code: captured.exitCode(), files: await readdir(folder) };
 }
 
-const many = Array.from({ length: 50_000 }, (_, i) => ({ labels: { instance: `i${i}` }, at: () => 1 }));
+const many = Array.from({ length: 20_000 }, (_, i) => ({ labels: { instance: `i${i}` }, at: () => 1 }));
 const json = (status: number, body: unknown) => (response: ServerResponse) =>
   void response.writeHead(status).end(JSON.stringify(body));
 
@@ -41,7 +41,7 @@ test.each<[string, ((response: ServerResponse) => void) | undefined, RegExp]>([
     json(200, { status: 'success', data: { result: [{ metric: {}, histograms: [] }] } }),
     /native histograms, not numbers/,
   ],
-  ['has 50,000 series', undefined, /50000 series, more than source.prometheus.maxSeries \(10000\)/],
+  ['has 20,000 series', undefined, /20000 series, more than source.prometheus.maxSeries \(10000\)/],
 ])('a server that %s', async (_, answer, message) => {
   const prometheus = await startFakePrometheus({ up: many });
   if (answer !== undefined) prometheus.instead.push(answer);

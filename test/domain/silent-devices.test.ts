@@ -276,7 +276,7 @@ test('a watch that goes on from a snapshot reports what the uninterrupted one do
       expect(parted.snapshot()).toEqual(whole.snapshot());
       expect(parted.closeAll()).toEqual(whole.closeAll());
     }),
-    { numRuns: 60 },
+    { numRuns: 25 },
   );
 });
 
@@ -302,5 +302,6 @@ test('every event of silent devices opens once and closes once, or is held back 
         ids('open').length + ids('held_back').length,
       );
     }),
+    { numRuns: 40 },
   );
 });

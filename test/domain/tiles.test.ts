@@ -5,8 +5,8 @@ import { createTiles, modelImage, tileCount } from '../../src/domain/tiles';
 
 const images = fc
   .record({
-    width: fc.integer({ min: 8, max: 90 }),
-    height: fc.integer({ min: 8, max: 90 }),
+    width: fc.integer({ min: 8, max: 40 }),
+    height: fc.integer({ min: 8, max: 40 }),
     colour: fc.constantFrom<ImageShape['colour']>('grey', 'rgb'),
     share: fc.double({ min: 0, max: 1, noNaN: true }),
   })

@@ -19,7 +19,7 @@ source: { kind: toy }
 record: { format: toy, channels: [flow, pressure] }
 window: { length: 4 }
 model: { kind: toy, hidden: [16], latentDim: 2, squareWeight: 0.5 }
-training: { minRecords: 200, epochs: 15, learningRate: 0.01, schedule: '' }
+training: { minRecords: 200, epochs: 6, learningRate: 0.01, schedule: '' }
 calibration: { falseAlarmTarget: 0.01 }
 sinks: { toy: { name: kept } }
 `;

@@ -3,7 +3,7 @@ const number = (name: string, standard: number): number => Number(process.env[na
 
 export const fuzzing = {
   seed: number('VAEMON_FUZZ_SEED', 1),
-  records: number('VAEMON_FUZZ_RECORDS', 20_000),
-  configs: number('VAEMON_FUZZ_CONFIGS', 200),
+  records: number('VAEMON_FUZZ_RECORDS', 10_000),
+  configs: number('VAEMON_FUZZ_CONFIGS', 100),
   isLong: process.env['VAEMON_FUZZ_RECORDS'] !== undefined,
 };

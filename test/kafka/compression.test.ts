@@ -1,3 +1,5 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { CompressionCodecs, CompressionTypes } from 'kafkajs';
 import { DecodeError } from '../../src/errors';
 import {
@@ -46,13 +48,19 @@ test.each(codecs)(
   },
 );
 
+/** Packs much: gzip as fast as it can. */
+const pack = (type: (typeof codecs)[number][1], buffer: Buffer): Promise<Buffer> =>
+  type === CompressionTypes.GZIP
+    ? promisify(gzip)(buffer, { level: 1 })
+    : (CompressionCodecs[type]() as Codec).compress({ buffer });
+
 /** What compresses best. Packed in parts, as one string of bytes or as frames one after the other. */
 const bomb = Buffer.alloc(16 * 1024 * 1024);
 
 test.each(codecs)('%s unpacks nothing that exceeds the limit', async (_, type) => {
   const codec = CompressionCodecs[type]() as Codec;
   const parts: readonly Buffer[] = Array<Buffer>(5).fill(bomb);
-  const whole = await codec.compress({ buffer: Buffer.concat(parts) });
+  const whole = await pack(type, Buffer.concat(parts));
   expect(whole.length).toBeLessThan(4_000_000);
   const before = process.memoryUsage().rss;
   await expect(codec.decompress(whole)).rejects.toMatchObject({ reason: 'batch_too_large' });
@@ -65,7 +73,7 @@ test.each(codecs.filter(([name]) => name !== 'snappy'))(
   '%s counts all frames of a batch',
   async (_, type) => {
     const codec = CompressionCodecs[type]() as Codec;
-    const packed = await codec.compress({ buffer: bomb });
+    const packed = await pack(type, bomb);
     const frames = Buffer.concat(Array<Buffer>(5).fill(packed));
     await expect(codec.decompress(frames)).rejects.toMatchObject({ reason: 'batch_too_large' });
   },
@@ -74,7 +82,7 @@ test.each(codecs.filter(([name]) => name !== 'snappy'))(
 test.each(codecs)('%s unpacks a batch close to the limit', async (_, type) => {
   const codec = CompressionCodecs[type]() as Codec;
   const buffer = Buffer.alloc(maxUnpackedBytes - 1_000_000, 'record ');
-  expect((await codec.decompress(await codec.compress({ buffer }))).length).toBe(buffer.length);
+  expect((await codec.decompress(await pack(type, buffer))).length).toBe(buffer.length);
 });
 
 test('the size that snappy states is not believed', async () => {

@@ -84,12 +84,13 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
             return lossAt();
           };
           // A large step may carry a unit over the kink of its ReLU, a small one drowns in float32: one must agree.
-          const errors = [1e-2, 3e-3, 1e-3].map((step) => {
+          let error = Infinity;
+          for (const step of [1e-2, 3e-3, 1e-3]) {
             const numeric = (nudge(step) - nudge(-step)) / (2 * step);
-            return Math.abs(gradient[i]! - numeric) / Math.max(1, Math.abs(numeric));
-          });
+            error = Math.min(error, Math.abs(gradient[i]! - numeric) / Math.max(1, Math.abs(numeric)));
+            if (error < 0.01) break;
+          }
           nudge(0);
-          const error = Math.min(...errors);
           const name = [...model.weights].find(([, one]) => one === variable)![0];
           expect([phase.name, name, error < 0.01 ? 'agrees' : error]).toEqual([phase.name, name, 'agrees']);
         }
@@ -108,7 +109,7 @@ describe.each(variants)('%s', (_, changes, transform = (x) => x) => {
     for (const phase of model.phases) {
       const optimizer = createOptimizer(phase, 1e-2);
       const before = values();
-      for (let i = 0; i < 5; i++) trainStep(phase, optimizer, examples, random, i);
+      for (let i = 0; i < 3; i++) trainStep(phase, optimizer, examples, random, i);
       for (const [name, value] of values()) {
         const own = phase.variables.includes(model.weights.get(name)!);
         if (value !== before.get(name)) {

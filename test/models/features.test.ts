@@ -122,8 +122,8 @@ describe('a model of gradients', () => {
     const model = createModel(spec, createRandom(1));
     scoped(() => {
       const random = createRandom(2);
-      const x = tf.clipByValue(random.normalTensor([32, dim]), 0, 1);
-      use(model, { x, mask: tf.ones([32, dim]), c: random.normalTensor([32, spec.conditionDim]) });
+      const x = tf.clipByValue(random.normalTensor([12, dim]), 0, 1);
+      use(model, { x, mask: tf.ones([12, dim]), c: random.normalTensor([12, spec.conditionDim]) });
     });
     disposeModel(model);
   };
@@ -137,7 +137,7 @@ describe('a model of gradients', () => {
   test('standardises the features of the images that it prepares with', () => {
     withModel((model, images) => {
       const before = model.assess(images).statistics['reconstruction']!.dataSync().slice();
-      model.prepare!([arraysOf(images)], 32, createRandom(4));
+      model.prepare!([arraysOf(images)], 12, createRandom(4));
       expect(model.assess(images).statistics['reconstruction']!.dataSync()).not.toEqual(before);
       const centre = model.weights.get('features/centre/bias')!.dataSync();
       expect(centre).toHaveLength(9 * gradientChannels(colours));
@@ -147,9 +147,9 @@ describe('a model of gradients', () => {
 
   test('returns values of pixels, whose sum is the reconstruction of the features', () => {
     withModel((model, images) => {
-      model.prepare!([arraysOf(images)], 32, createRandom(4));
+      model.prepare!([arraysOf(images)], 12, createRandom(4));
       const { distortion, deviance, expected, statistics } = model.assess(images);
-      for (const tensor of [distortion, deviance, expected]) expect(tensor.shape).toEqual([32, dim]);
+      for (const tensor of [distortion, deviance, expected]) expect(tensor.shape).toEqual([12, dim]);
       const sums = tf.sum(distortion, 1).dataSync();
       const whole = statistics['reconstruction']!.dataSync();
       sums.forEach((sum, i) => expect(sum / whole[i]!).toBeCloseTo(1, 4));
@@ -160,11 +160,11 @@ describe('a model of gradients', () => {
 
   test('a cell with a masked pixel does not count', () => {
     withModel((model, images) => {
-      model.prepare!([arraysOf(images)], 32, createRandom(4));
+      model.prepare!([arraysOf(images)], 12, createRandom(4));
       const upper = Array.from({ length: dim }, (_, i) => (i < dim / 4 ? 0 : 1));
-      const mask = tf.tile(tf.tensor2d([upper]), [32, 1]);
+      const mask = tf.tile(tf.tensor2d([upper]), [12, 1]);
       const { deviance } = model.negativeLogJoint(model.encode(images), { ...images, mask });
-      const rows = tf.sum(tf.reshape(deviance, [32, side, side * colours]), 2).dataSync();
+      const rows = tf.sum(tf.reshape(deviance, [12, side, side * colours]), 2).dataSync();
       expect(rows[0]).toBe(0);
       expect(rows[side - 1]).toBeGreaterThan(0);
     });
@@ -172,8 +172,8 @@ describe('a model of gradients', () => {
 
   test('images without any variation are learned without numbers that are not finite', () => {
     withModel((model, images) => {
-      const x = tf.fill<tf.Rank.R2>([32, dim], 0.4);
-      model.prepare!([arraysOf({ ...images, x })], 32, createRandom(4));
+      const x = tf.fill<tf.Rank.R2>([12, dim], 0.4);
+      model.prepare!([arraysOf({ ...images, x })], 12, createRandom(4));
       const { statistics } = model.assess(images);
       expect(statistics['reconstruction']!.dataSync().every(Number.isFinite)).toBe(true);
     });
@@ -181,7 +181,7 @@ describe('a model of gradients', () => {
 
   test('draws no images', () => {
     withModel((model, { c }) => {
-      expect(() => model.generate(32, c, createRandom(1), 1)).toThrow(/model\.features must be pixels/);
+      expect(() => model.generate(12, c, createRandom(1), 1)).toThrow(/model\.features must be pixels/);
     });
   });
 });

@@ -18,7 +18,7 @@ const densities = (prior: Prior, points: readonly (readonly number[])[]): number
 
 describe.each(kinds)('%s', (kind) => {
   test('the density integrates to 1', () => {
-    const [half, cells] = [3.6, 180];
+    const [half, cells] = [3.6, 120];
     const side = (2 * half) / cells;
     const at = (i: number): number => -half + (i + 0.5) * side;
     const points = Array.from({ length: cells ** 2 }, (_, i) => [at(i % cells), at(Math.floor(i / cells))]);

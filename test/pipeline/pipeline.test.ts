@@ -492,6 +492,7 @@ test('every sink gets every detection once, whichever writes fail and however ba
         expect(consumed).toBe(messages.length + warmUps);
       },
     ),
+    { numRuns: 40 },
   );
 });
 

@@ -1,5 +1,6 @@
 /** Compares the output of processes that lose and get a partition with the output of one that is not interrupted. */
 import fc from 'fast-check';
+import type { Detection } from '../../src/domain/detection';
 import type { Message } from '../../src/sources/source';
 import {
   createMemoryStore,
@@ -49,7 +50,10 @@ const life = fc.record({
   batches: fc.array(batch, { minLength: 1, maxLength: 12 }),
 });
 
-export function testInterruptions(variants: readonly [name: string, options: ProcessOptions][]): void {
+export function testInterruptions(
+  variants: readonly [name: string, options: ProcessOptions][],
+  runs: number,
+): void {
   describe.each(variants)('with %s', (_, options) => {
     test('the output is the same bit for bit, however often the partition is lost and to whichever process', async () => {
       let continued = 0;
@@ -88,9 +92,56 @@ export function testInterruptions(variants: readonly [name: string, options: Pro
             continued += store.saves.filter(({ offset }) => offset >= 0n).length;
           },
         ),
-        { numRuns: 40 },
+        { numRuns: runs },
       );
-      expect(continued).toBeGreaterThan(40);
+      expect(continued).toBeGreaterThan(runs);
     }, 120_000);
   });
+}
+
+export function testMarks(runs: number): void {
+  test('without a store, detections that differ after an interruption are marked incomplete, and missing ones counted', async () => {
+    let marked = 0;
+    let unsaid = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(1000),
+        fc.constantFrom('none', 'missing'),
+        fc.integer({ min: 0, max: 60 }),
+        fc.array(fc.integer({ min: 100, max: 300 }), { minLength: 1, maxLength: 5 }),
+        async (seed, padding, warmUpRecords, lengths) => {
+          // Without a store, nobody can tell whether the first record of a device is late.
+          const messages = createStream(1000, seed, { late: false });
+          const options = { baselines: false, windows: { padding, maxKeys: 100 } } as const;
+          const expected = await uninterrupted(messages, options);
+          const partition = createPartition(messages, { warmUpRecords });
+          const all: Process[] = [];
+          for (const length of [...lengths, messages.length]) {
+            all.push(createProcess(options));
+            const deliverNext = await partition.assign(all.at(-1)!);
+            for (let done = 0; done < length && (await deliverNext(10)); done += 10);
+          }
+          const judged = new Map(
+            all.flatMap(({ detections }) => detections).map((one) => [one.origin.offset, one]),
+          );
+          const unmarked: { given: Detection; detection: Detection }[] = [];
+          let missing = 0;
+          for (const detection of expected.detections) {
+            const given = judged.get(detection.origin.offset);
+            if (given === undefined) missing++;
+            else if (given.incomplete === undefined) unmarked.push({ given, detection });
+            else marked++;
+          }
+          // At once: an assertion costs more than a record.
+          expect(unmarked.map(({ given }) => given)).toEqual(unmarked.map(({ detection }) => detection));
+          const incomplete = all.reduce((sum, { counted }) => sum + counted.incomplete, 0);
+          expect(incomplete).toBeGreaterThanOrEqual(missing);
+          unsaid += missing;
+        },
+      ),
+      { numRuns: runs },
+    );
+    expect(marked).toBeGreaterThan(runs);
+    expect(unsaid).toBeGreaterThan(runs);
+  }, 120_000);
 }

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import type { Detection } from '../../src/domain/detection';
 import {
   createMemoryStore,
@@ -11,7 +10,7 @@ import {
   type Process,
   type ProcessOptions,
 } from './harness';
-import { testInterruptions, uninterrupted } from './interruptions';
+import { testInterruptions, testMarks, uninterrupted } from './interruptions';
 
 test('the stream exercises windows, baselines, events and dead letters', async () => {
   const { detections, events, deadLetters } = await uninterrupted(createStream(800, 1));
@@ -38,49 +37,8 @@ test('the stream has devices that fall silent', async () => {
   );
 });
 
-testInterruptions([['baselines', { baselines: true }]]);
-
-test('without a store, detections that differ after an interruption are marked incomplete, and missing ones counted', async () => {
-  let marked = 0;
-  let unsaid = 0;
-  await fc.assert(
-    fc.asyncProperty(
-      fc.nat(1000),
-      fc.constantFrom('none', 'missing'),
-      fc.integer({ min: 0, max: 60 }),
-      fc.array(fc.integer({ min: 100, max: 300 }), { minLength: 1, maxLength: 5 }),
-      async (seed, padding, warmUpRecords, lengths) => {
-        // Without a store, nobody can tell whether the first record of a device is late.
-        const messages = createStream(1000, seed, { late: false });
-        const options = { baselines: false, windows: { padding, maxKeys: 100 } } as const;
-        const expected = await uninterrupted(messages, options);
-        const partition = createPartition(messages, { warmUpRecords });
-        const all: Process[] = [];
-        for (const length of [...lengths, messages.length]) {
-          all.push(createProcess(options));
-          const deliverNext = await partition.assign(all.at(-1)!);
-          for (let done = 0; done < length && (await deliverNext(10)); done += 10);
-        }
-        const judged = new Map(
-          all.flatMap(({ detections }) => detections).map((one) => [one.origin.offset, one]),
-        );
-        let missing = 0;
-        for (const detection of expected.detections) {
-          const given = judged.get(detection.origin.offset);
-          if (given === undefined) missing++;
-          else if (given.incomplete === undefined) expect(given).toEqual(detection);
-          else marked++;
-        }
-        const incomplete = all.reduce((sum, { counted }) => sum + counted.incomplete, 0);
-        expect(incomplete).toBeGreaterThanOrEqual(missing);
-        unsaid += missing;
-      },
-    ),
-    { numRuns: 25 },
-  );
-  expect(marked).toBeGreaterThan(100);
-  expect(unsaid).toBeGreaterThan(100);
-}, 120_000);
+testInterruptions([['baselines', { baselines: true }]], 8);
+testMarks(6);
 
 test('a new consumer group lacks nothing, however far it reads back', async () => {
   const partition = createPartition(createStream(300, 1), { warmUpRecords: 10, low: 50 });

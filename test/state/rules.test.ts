@@ -42,7 +42,7 @@ async function runTo(offset: number, next: (size: number) => Promise<boolean>, f
   for (let at = from; at < offset; at += 20) await next(Math.min(20, offset - at));
 }
 
-test.each([1, 2, 3, 4, 5])(
+test.each([1, 3, 5])(
   'a process that is killed after the rules have changed continues as if it had not been (seed %i)',
   async (seed) => {
     const messages = createStream(count, seed);

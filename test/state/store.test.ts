@@ -7,6 +7,7 @@ import type { FileSystem } from '../../src/system/file-system';
 import { incomingName, temporaryMaxAgeMs } from '../../src/system/temporary-names';
 import { createStateStore, type StoredState } from '../../src/state/store';
 import { encodeSafetensors, type StoredTensor } from '../../src/tensor/safetensors';
+import { codePoint } from '../code-point';
 
 let directory: string;
 beforeEach(async () => (directory = await nodeFs.mkdtemp(join(tmpdir(), 'vaemon-state-'))));
@@ -55,7 +56,7 @@ test('keeps columns of any length and content of any kind', async () => {
     fc.asyncProperty(
       fc.array(fc.double(), { maxLength: 20 }),
       fc.uint8Array({ maxLength: 20 }),
-      fc.jsonValue({ noUnicodeString: false }),
+      fc.jsonValue({ stringUnit: codePoint }),
       async (numbers, bytes, content) => {
         const columns = { bytes, numbers: Float64Array.from(numbers), again: bytes };
         // JSON has no −0.

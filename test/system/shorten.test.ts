@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { shorten } from '../../src/system/shorten';
+import { codePoint } from '../code-point';
 
 test('a short text stays, a long one is cut, and two of them remain two', () => {
   expect(shorten('pump-3', 20)).toBe('pump-3');
@@ -11,7 +12,7 @@ test('a short text stays, a long one is cut, and two of them remain two', () => 
 
 test('a cut is never longer than asked for, and is UTF-8 where the text is', () => {
   fc.assert(
-    fc.property(fc.string({ unit: 'binary', maxLength: 60 }), (text) => {
+    fc.property(fc.string({ unit: codePoint, maxLength: 60 }), (text) => {
       const short = shorten(text, 20);
       expect(short.length).toBeLessThanOrEqual(20);
       expect(Buffer.from(short).toString()).toBe(short);

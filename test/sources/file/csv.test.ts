@@ -61,9 +61,9 @@ describe('the separator', () => {
   });
 
   test('is recognised beyond the first block of a packed file', async () => {
-    const rows = Array.from({ length: 30_000 }, (_, i) => `${i},5;2`);
+    const rows = Array.from({ length: 12_000 }, (_, i) => `${i},5;2`);
     const values = await readValues(gzipSync(['flow;temp', ...rows].join('\n')), 'a.csv.gz');
-    expect([values.length, values.at(-1)]).toEqual([30_000, { flow: 29_999.5, temp: 2 }]);
+    expect([values.length, values.at(-1)]).toEqual([12_000, { flow: 11_999.5, temp: 2 }]);
   });
 });
 

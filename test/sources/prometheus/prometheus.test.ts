@@ -269,14 +269,14 @@ test('a sample that is late by less than the delay is scored; later ones are cou
   expect(logged.filter(([message]) => message.includes('raise source.prometheus.delay'))).toHaveLength(3);
 });
 
-test('a query with 50,000 series scores nothing, says so, and holds up nothing for good', async () => {
-  prometheus.series['cpu'] = Array.from({ length: 50_000 }, (_, i) => device(`${i}`));
+test('a query with 20,000 series scores nothing, says so, and holds up nothing for good', async () => {
+  prometheus.series['cpu'] = Array.from({ length: 20_000 }, (_, i) => device(`${i}`));
   const { clock, steps, source } = startSource({ offsets: createOffsets(BigInt(at(97))) });
   await clock.goTo(at(101));
   expect(source.ready()).toEqual({
     ready: false,
     reason: expect.stringMatching(
-      /query "cpu": 50000 series, more than source.prometheus.maxSeries \(10000\)/,
+      /query "cpu": 20000 series, more than source.prometheus.maxSeries \(10000\)/,
     ),
   });
   prometheus.series['cpu'] = [device('a')];
@@ -287,10 +287,10 @@ test('a query with 50,000 series scores nothing, says so, and holds up nothing f
 
 test('many series are read in short ranges', async () => {
   prometheus.series['cpu'] = Array.from({ length: 2_000 }, (_, i) => device(`${i}`));
-  const { clock, steps } = startSource({ offsets: createOffsets(BigInt(at(0))) });
+  const { clock, steps } = startSource({ offsets: createOffsets(BigInt(at(30))) });
   await clock.goTo(at(100) + 5_001);
-  expect(new Set(steps('live'))).toEqual(new Set(range(0, 97)));
-  expect(steps('live')).toHaveLength(98 * 2_000);
+  expect(new Set(steps('live'))).toEqual(new Set(range(30, 97)));
+  expect(steps('live')).toHaveLength(68 * 2_000);
   const points = prometheus.requests.slice(1).map(({ start: from, end, step }) => (end - from) / step + 1);
   expect(Math.max(0, ...points)).toBeLessThanOrEqual(50);
 });

@@ -2,7 +2,7 @@ import { createTrialStore } from '../../../src/store/trials';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
-import Ajv from 'ajv/dist/2020';
+import Ajv, { type ValidateFunction } from 'ajv/dist/2020';
 import { routes } from '../../../src/web/api/api';
 import { openApiDocument } from '../../../src/web/api/openapi';
 import { began, changeToken, eventOf, play, startApi, type Started } from './harness';
@@ -24,6 +24,18 @@ const ajv = new Ajv({ strict: true, validateFormats: false, allowUnionTypes: tru
 ajv.addKeyword('components');
 ajv.addSchema({ $id: 'api', components: document.components });
 
+/** Compiled once for each answer of an operation. */
+const validators = new Map<object, ValidateFunction>();
+
+function validatorOf(schema: object): ValidateFunction {
+  let validate = validators.get(schema);
+  if (validate === undefined) {
+    const text = JSON.stringify(schema).replaceAll('"#/', '"api#/');
+    validators.set(schema, (validate = ajv.compile(JSON.parse(text) as object)));
+  }
+  return validate;
+}
+
 /** Checks that an answer is what the document says of an operation. */
 async function checked(
   response: Response,
@@ -35,8 +47,7 @@ async function checked(
   expect([response.status, body]).toEqual([status, expect.anything()]);
   const operation = document.paths[`/api/v1${template}`]![method]!;
   const { schema } = operation.responses[status]!.content['application/json']!;
-  const text = JSON.stringify(schema).replaceAll('"#/', '"api#/');
-  const validate = ajv.compile(JSON.parse(text) as object);
+  const validate = validatorOf(schema);
   validate(body);
   expect(validate.errors).toBeNull();
   return body;
