@@ -141,7 +141,7 @@ test('a detector that has gone blind is exported and logged once', async () => {
   expect(live.length).toBeGreaterThan(0);
   const logged = log.entries.length;
   sees.now = 'nothing';
-  await deliverMany(deliver, 40);
+  await deliverMany(deliver, 56);
   expect(live.at(-1)).toMatchObject({ spike: 0, shift: 0 });
   const blind = log.entries.filter(({ message }) => message.includes('below half'));
   expect(blind).toHaveLength(1);
