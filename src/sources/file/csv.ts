@@ -77,6 +77,9 @@ export function csvFormatOf(sample: string): CsvFormat {
 function notText(sample: string): string {
   if (sample.startsWith('PK')) return 'the file is a spreadsheet or another packed file: export it as CSV';
   if (sample.startsWith('PAR1')) return 'the file is in the format Parquet: export it as CSV';
+  // The first bytes of PNG, and of JPEG, are no UTF-8.
+  if (/^\ufffd(PNG|\ufffd\ufffd.{0,4}(JFIF|Exif))/s.test(sample))
+    return 'the file is an image: images are read from the folder that they are in, so name that folder';
   return 'the file is not UTF-8 text: save it in this encoding';
 }
 

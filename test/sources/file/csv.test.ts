@@ -171,6 +171,8 @@ describe('a header is refused', () => {
     ],
     ['of a spreadsheet', Buffer.from('PK\x03\x04\0\0'), 'the file is a spreadsheet or another packed file'],
     ['of Parquet', Buffer.from('PAR1\x15\0'), 'the file is in the format Parquet: export it as CSV'],
+    ['of a PNG', Buffer.from('\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'latin1'), 'the file is an image: '],
+    ['of a JPEG', Buffer.from('\xff\xd8\xff\xe0\0\x10JFIF\0', 'latin1'), 'the file is an image: '],
     ['of a file in UTF-16', Buffer.from('\ufeffa,b\n1,2\n', 'utf16le'), 'the file is not UTF-8 text'],
   ])('%s', async (_, content, message) => {
     await expect(readValues(content)).rejects.toThrow(`line 1: ${message}`);
