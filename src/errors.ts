@@ -2,7 +2,7 @@
 
 /** One problem of the configuration: its place and advice. */
 export interface ConfigProblem {
-  /** File, as the operator named it. */
+  /** Path of the file, as given by the operator. */
   file: string;
   /** Key with dots, such as `model.latentDim`; empty for the whole file. */
   key: string;
@@ -52,7 +52,7 @@ export const rejectReasons = [
 ] as const;
 export type RejectReason = (typeof rejectReasons)[number];
 
-/** A record that cannot be used. It is sent to the dead letters with its origin. */
+/** A record that cannot be used. It becomes a dead letter with its origin. */
 export class DecodeError extends Error {
   override readonly name = 'DecodeError';
   constructor(
@@ -64,8 +64,8 @@ export class DecodeError extends Error {
 }
 
 /**
- * A service that decoding needs is unreachable, such as a schema registry. The records are not at fault: the batch
- * fails and is delivered again.
+ * A service that decoding needs is unreachable, such as a schema registry. No record is rejected: the batch fails and is
+ * delivered again.
  */
 export class UnavailableError extends Error {
   override readonly name = 'UnavailableError';
@@ -109,9 +109,8 @@ export class TrainingError extends Error {
 }
 
 /**
- * Reasons why a training has no new model in use: the values of the metric label `result`. `lease`: another process
- * trains; `timeout`: it exceeded training.timeout; `stopped`: the daemon stops; `load`: the published version cannot be
- * loaded.
+ * Outcomes of a training whose model is not used: values of the metric label `result`. `lease`: another process trains;
+ * `timeout`: it exceeded training.timeout; `stopped`: the daemon stops; `load`: the published version cannot be loaded.
  */
 export const retrainingFailures = [...trainingFailures, 'timeout', 'stopped', 'load'] as const;
 export type RetrainingFailure = (typeof retrainingFailures)[number];
@@ -121,7 +120,7 @@ export class LeaseError extends Error {
   override readonly name = 'LeaseError';
 }
 
-/** Another process has taken over a partition; the state of this process is obsolete. */
+/** Another process has taken over a partition, so the state of this process is obsolete. */
 export class FencedError extends Error {
   override readonly name = 'FencedError';
 }

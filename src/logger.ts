@@ -1,21 +1,21 @@
-/** Logging with winston: a constant sentence and fields, one line each. */
+/** Logging with winston: one line with a constant sentence and fields. */
 import winston from 'winston';
 import { errorChain } from './system/error-text';
 import { printable } from './system/printable';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** `text` replaces sentence and fields in text format; JSON leaves it out. */
+/** Writes a line. In text format, `text` replaces sentence and fields; JSON leaves it out. */
 export type LogLine = (message: string, fields?: Fields, text?: string) => void;
 
 export interface Logger {
-  /** Needs action. */
+  /** A problem that needs action. */
   error: LogLine;
-  /** Unexpected, but handled. */
+  /** An unexpected condition that was handled. */
   warn: LogLine;
-  /** Change of state that an operator wants to see. */
+  /** A change of state of interest to an operator. */
   info: LogLine;
-  /** For developers. */
+  /** Details for developers. */
   debug: LogLine;
   /** A logger that adds these fields to every line, such as `component`. */
   child(fields: Fields): Logger;
@@ -29,13 +29,13 @@ export interface RootLogger extends Logger {
 
 export type LogStream = NodeJS.WritableStream & { isTTY?: boolean };
 
-/** `auto` is text on a terminal, and JSON otherwise. */
+/** Settings of the log. `auto` is text on a terminal, and JSON otherwise. */
 export interface LogSettings {
   level: 'error' | 'warn' | 'info' | 'debug';
   format: 'auto' | 'json' | 'text';
 }
 
-/** An error as plain data with its causes: JSON would print `{}`. */
+/** An error with its causes as plain data: JSON would print `{}`. */
 function plainError(error: Error, depth = 0): object {
   const { name, message, stack, cause } = error;
   const errors = error instanceof AggregateError ? (error.errors as unknown[]) : undefined;
@@ -57,7 +57,7 @@ const plainErrors = winston.format((info) => {
   return info;
 });
 
-/** Text of a value: bare if unambiguous, else JSON, so that data cannot bring a line break or an escape code. */
+/** A value as text: bare if unambiguous, otherwise as JSON, so that data cannot insert a line break or an escape code. */
 export function textValue(value: unknown): string {
   return printable(rawValue(value));
 }
@@ -73,7 +73,7 @@ function rawValue(value: unknown): string {
   }
 }
 
-/** Key of the `text` of a line, which JSON ignores as it is a symbol. */
+/** Key for the `text` of a line; JSON ignores it, as it is a symbol. */
 const textKey = Symbol('text');
 
 const colours: Readonly<Record<string, number>> = { error: 31, warn: 33, info: 32, debug: 90 };
@@ -84,7 +84,7 @@ function textLine(coloured: boolean): winston.Logform.Format {
     const text = fields[textKey];
     if (typeof text === 'string') return paint(colours[level] ?? 0, text);
     const time = String(timestamp).slice(11, 23);
-    // The component of a detector is its name.
+    // The component of a detector is its own name, so the field `detector` is left out.
     const shown = detector === undefined || detector === component ? fields : { detector, ...fields };
     const rest = Object.entries(shown).map(([name, value]) => `${paint(90, `${name}=`)}${textValue(value)}`);
     const from = typeof component === 'string' ? [paint(36, component)] : [];
@@ -114,7 +114,7 @@ export function createLogger({
   function withContext(context: Fields): Logger {
     const log = (at: LogSettings['level'], message: string, fields: Fields = {}, text?: string): void => {
       if (!out.isLevelEnabled(at)) return;
-      // First for the order in the line, and last so that no field replaces them.
+      // Spread first for the order in the line, and again last so that fields cannot replace them.
       const own = { timestamp: new Date().toISOString(), level: at, message };
       out.log({ ...own, ...context, ...fields, ...own, [textKey]: text });
     };
@@ -129,12 +129,12 @@ export function createLogger({
   return { ...withContext({}), setLevel: (next) => void (out.level = next) };
 }
 
-/** Distinct problems to compare with. */
+/** Maximum number of distinct problems that are stored to recognise repetitions. */
 const maxProblems = 100;
 
 /**
- * A logger for work that is tried again and again: a warning or error with the problem (`err` or `reason`) of one within
- * `quietMs` is logged at debug.
+ * A logger for work that is repeated: a warning or error is logged at debug level if the same problem (`err` or `reason`)
+ * occurred within `quietMs`.
  * @param now Unix ms
  */
 export function withoutRepeats(log: Logger, quietMs: number, now: () => number = Date.now): Logger {

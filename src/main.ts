@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** Runs the command of the arguments; the only file that calls process.exit. */
+/** Runs the command in the arguments. The only file that calls process.exit. */
 import { createInterface } from 'node:readline/promises';
 import { runCli } from './cli/cli';
 

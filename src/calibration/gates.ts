@@ -181,7 +181,7 @@ function judgeSight({ reach, target, power: challenger }: VersionFacts, inUse: n
       passed: false,
       value: reach,
       limit: threshold,
-      text: `blind: its largest surprise of a made anomaly is ${show(reach)}, its threshold ${show(threshold)}`,
+      text: `blind: its largest surprise of a synthetic anomaly is ${show(reach)}, its threshold ${show(threshold)}`,
     };
   if (inUse === undefined || challenger === undefined)
     return { gate: 'power', passed: true, text: 'not evaluated: a version has no canaries' };

@@ -66,7 +66,7 @@ export function createMemories<Device>(
 ) {
   const entries = new RecencyMap<Entry<Device>>();
   if (snapshot.cells.length !== snapshot.keys.length * size)
-    throw new RangeError('the memory of the devices has another size');
+    throw new RangeError('the stored memory of devices has another size than the version needs');
   // No function below may refer to the snapshot: it would stay in memory as long as the memories exist.
   const { keys, cells } = snapshot;
   for (let k = Math.max(0, keys.length - maxKeys); k < keys.length; k++)

@@ -1,4 +1,4 @@
-/** The API of a daemon, for commands: where it is and which token it takes follows from the configuration. */
+/** Client of a daemon's API, for commands. The address and the token follow from the configuration. */
 import { loadSettings } from '../config/load';
 import type { Settings } from '../config/settings';
 import { messageOf } from '../system/error-text';
@@ -17,10 +17,10 @@ export interface ApiOptions extends DetectorOptions {
 
 export const urlHelp = 'address of the daemon (default: http.host and http.port of the configuration)';
 
-/** Longest time for an answer, ms: a version is verified before it is used. */
+/** Timeout for an answer, ms. It is long because a version is verified before it is used. */
 const timeoutMs = 60_000;
 
-/** No daemon listens there. */
+/** No daemon listens at the address. */
 class UnreachableError extends Error {
   override readonly name = 'UnreachableError';
 }
@@ -82,7 +82,7 @@ function refusal(status: number, answer: JsonObject): Error {
   return new Error(hint === undefined ? error : `${error}: ${hint}`);
 }
 
-/** Does the work by the daemon, or, where none answers, in the store. */
+/** Asks the daemon to do the work; if none answers, does it in the store. */
 export async function byDaemonOrStore<T>(
   { stderr }: CommandContext,
   byDaemon: () => Promise<T>,
@@ -90,14 +90,14 @@ export async function byDaemonOrStore<T>(
 ): Promise<T> {
   return byDaemon().catch((error: unknown) => {
     if (!(error instanceof UnreachableError)) throw error;
-    stderr.write('no daemon answers: this is done in the store\n');
+    stderr.write('no daemon answers: the command works on the store\n');
     return inStore();
   });
 }
 
 /**
  * Makes a change in the store, with its entries in the audit log.
- * @throws Error with nothing changed if that cannot be written
+ * @throws Error if the log cannot be written; nothing is changed then
  */
 export function changeStore<T>(
   { daemon }: Settings,
@@ -112,7 +112,7 @@ export function changeStore<T>(
   );
 }
 
-/** Where a daemon on this machine is reached. */
+/** URL at which a daemon on this machine can be reached. */
 export function addressOf({ host, port }: Settings['daemon']['http']): string {
   const reached = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
   return `http://${reached.includes(':') ? `[${reached}]` : reached}:${port}`;

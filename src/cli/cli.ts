@@ -5,7 +5,7 @@ import { errorChain } from '../system/error-text';
 import { exitCodeMeanings, exitCodes, type CommandContext, type Register } from './context';
 import { vaemonVersion } from './version';
 
-/** Every command, in the order of the help. Each is loaded on use: most need a tensor library, some do not. */
+/** Every command, in the order of the help. Each is loaded on use, as many need a tensor library and others do not. */
 const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> = {
   demo: () => import('./demo'),
   init: () => import('./init'),
@@ -28,7 +28,7 @@ const commands: Readonly<Record<string, () => Promise<{ register: Register }>>> 
   man: () => import('./man'),
 };
 
-/** Commands that describe all others, and so need them. */
+/** Commands that describe all others, so they load all of them. */
 const describing = ['completion', 'man'];
 
 const examples = `
@@ -53,7 +53,7 @@ Examples:
 Exit codes: ${exitCodeMeanings.map(([code, meaning]) => `${code} ${meaning}`).join(', ')}.
 `;
 
-/** The program with the named command, or with all commands if that name is none. */
+/** The program with the given command; with all commands if there is none of that name. */
 async function createProgram(name: string | undefined, context: CommandContext): Promise<Command> {
   const program = new Command('vaemon')
     .description('Anomaly detection on streams of records: variational autoencoders, calibrated alarms.')
@@ -76,7 +76,7 @@ async function createProgram(name: string | undefined, context: CommandContext):
   return program;
 }
 
-/** An option that takes one value must not be given twice: the first value would be lost. */
+/** Rejects an option that takes one value and is given twice: the first value would be lost. */
 function refuseRepeats(command: Command): void {
   for (const option of command.options) {
     const collects = option.variadic || typeof option.defaultValue === 'object';
@@ -96,7 +96,7 @@ export async function runCli(argv: readonly string[], context: CommandContext): 
     const program = await createProgram(argv[0], context);
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
-    // Commander has written its message; help arrives here as well, with code 0.
+    // Commander has printed its message already; help ends here as well, with code 0.
     if (error instanceof CommanderError) {
       if (error.exitCode !== 0) context.setExitCode(exitCodes.usage);
       return;

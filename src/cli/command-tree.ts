@@ -2,7 +2,7 @@
 import type { Command, Option } from 'commander';
 
 export interface CommandDescription {
-  /** Names from the program to the command, without that of the program. */
+  /** Names from the program to the command, without the name of the program. */
   path: readonly string[];
   description: string;
   usage: string;
@@ -11,9 +11,9 @@ export interface CommandDescription {
 }
 
 export interface OptionDescription {
-  /** As in the help: `-s, --set <key=value>`. */
+  /** As in the help, such as `-s, --set <key=value>`. */
   flags: string;
-  /** All names; the first is `--long` if there is one. */
+  /** All names; the first is `--long` if there is such a name. */
   names: readonly string[];
   description: string;
   /** `none`: the option takes no value. */
@@ -23,7 +23,7 @@ export interface OptionDescription {
 
 const files = /^(path|file|folder)$/;
 
-/** The program and every command below it, each before its own commands. */
+/** The program and every command below it; a command precedes its own subcommands. */
 export function describeCommands(program: Command): CommandDescription[] {
   return describe(program, []);
 }

@@ -1,4 +1,4 @@
-/** `vaemon completion`: completion of commands, options and files in a shell, made from the commands themselves. */
+/** `vaemon completion`: shell completion of commands, options and files, generated from the commands. */
 import { Argument } from 'commander';
 import { describeCommands, type CommandDescription, type OptionDescription } from './command-tree';
 import type { Register } from './context';
@@ -54,7 +54,7 @@ function branches(all: readonly CommandDescription[], body: (command: CommandDes
     .join('\n');
 }
 
-/** The `case` patterns of all commands but the program. */
+/** The `case` patterns of all commands except the program. */
 function places(all: readonly CommandDescription[]): string {
   return all
     .slice(1)

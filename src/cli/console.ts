@@ -10,7 +10,7 @@ import type { StatusLine } from './status-line';
 export interface ConsoleOptions {
   settings: Settings;
   stdout: LogStream;
-  /** Undefined without a terminal: progress is then logged. */
+  /** Undefined if the output is not a terminal; progress is then logged. */
   status: StatusLine | undefined;
   log: Logger;
 }
@@ -21,7 +21,7 @@ const loggedShare = 0.25;
 const barColumns = 30;
 
 export function createConsole({ settings, stdout, status, log }: ConsoleOptions): DetectorObserver {
-  /** Detectors whose first training has not ended; only that one delays the scoring. */
+  /** Detectors whose first training has not ended. Only a first training delays scoring. */
   const untrained = new Set(settings.detectors.map(({ settings: { detector } }) => detector));
   const bar = untrained.size === 1 ? status : undefined;
   let logged = 0;

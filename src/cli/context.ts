@@ -6,9 +6,9 @@ export interface CommandContext {
   env: Readonly<Record<string, string | undefined>>;
   /** Output of the command. */
   stdout: LogStream;
-  /** Errors, and the log of a command whose result is on stdout. */
+  /** Stream for errors, and for the log of a command whose result is on stdout. */
   stderr: LogStream;
-  /** Asks a person at a terminal; undefined without a terminal. */
+  /** Asks the user at a terminal; undefined without a terminal. */
   ask?: (question: string) => Promise<string>;
   /** Sets the exit code of the process; 0 by default. */
   setExitCode: (code: number) => void;
@@ -20,7 +20,7 @@ export type Register = (program: Command, context: CommandContext) => void;
 /** Exit codes, after sysexits.h. */
 export const exitCodes = { failure: 1, usage: 64, config: 78 } as const;
 
-/** All of them, with their meaning, for the help and docs/robustness.md. */
+/** All exit codes with their meaning, for the help and docs/robustness.md. */
 export const exitCodeMeanings: readonly (readonly [code: number, meaning: string])[] = [
   [0, 'done'],
   [exitCodes.failure, 'failed'],

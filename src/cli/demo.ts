@@ -28,15 +28,15 @@ export const register: Register = (program, context) => {
     });
 };
 
-/** The files by their place in the package: the configuration names them relative to the working directory. */
+/** The files of the recording by their place in the package: the configuration has them relative to the working directory. */
 const recording = {
   'source.file.path': join(root, 'data/host/host.csv.gz'),
   'source.file.labels': join(root, 'data/host/labels.csv'),
 };
 
 /**
- * Creates a token for the buttons of the page, which only the user of this process can read, and a place for labels; both are in the
- * store. Writes the address of the page.
+ * Creates a token for changes on the page, readable only by the user of this process, and a file for labels, both in the store.
+ * Prints the address of the page.
  * @returns overrides; none if a token is configured, or if the store cannot be written
  */
 async function allowChanges(
@@ -52,9 +52,9 @@ async function allowChanges(
     const token = `${randomBytes(24).toString('base64url')}\n`;
     await succeeds(writeFile(file, token, { flag: 'wx', mode: privateFile }), 'EEXIST');
   } catch (error) {
-    stderr.write(`without a token, the page changes nothing: ${messageOf(error)}\n`);
+    stderr.write(`the page is read-only, as its token could not be written: ${messageOf(error)}\n`);
     return {};
   }
-  stdout.write(`Its buttons ask for a token, once: the content of ${file}\n`);
+  stdout.write(`Its buttons ask once for a token, which is in ${file}\n`);
   return { 'api.tokenFile': file, 'training.labels.file': join(daemon.store.path, 'demo-labels.csv') };
 }

@@ -1,8 +1,11 @@
-/** Which detector a command means. */
+/** Finds the detector of a command. */
 import type { Settings } from '../config/settings';
 import { ConfigError } from '../errors';
 
-/** The named detector, or the only one. @throws ConfigError if there is no such detector, or if there are several */
+/**
+ * The detector with this name, or without a name the only one. @throws ConfigError if there is no such detector, or if there
+ * are several
+ */
 export function nameDetector({ detectors }: Settings, name: string | undefined): string {
   const all = detectors.map(({ settings: { detector } }) => detector);
   if (name === undefined && all.length === 1) return all[0]!;

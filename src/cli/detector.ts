@@ -1,4 +1,4 @@
-/** Shared by commands on one detector: which one, and its model version. */
+/** Parts that commands on one detector share: finding it, and loading a model version. */
 import { loadSettings } from '../config/load';
 import type { DetectorSettings, Settings } from '../config/settings';
 import { createLogger, type Logger } from '../logger';
@@ -17,7 +17,7 @@ export interface OpenDetector {
   log: Logger;
 }
 
-/** Loads the configuration at a path, and picks the detector of the options, or the only one. */
+/** Loads the configuration at a path, and returns the detector in the options, or without one the only detector. */
 export async function openDetector(
   path: string,
   { set: overrides, detector: name }: DetectorOptions,
@@ -30,8 +30,8 @@ export async function openDetector(
 }
 
 /**
- * Uses the model of the current version, or of the one in the options, and disposes it.
- * @throws Error if there is none yet, ModelVersionError if it cannot be read
+ * Passes the model of the current version, or of the version in the options, to a function, and disposes it.
+ * @throws Error if there is no version yet, ModelVersionError if it cannot be read
  */
 export async function withModel(
   path: string,
@@ -51,7 +51,7 @@ export async function withModel(
 }
 
 /**
- * Files of the wanted version, by default the current one.
+ * Files of the wanted version; default: the current one.
  * @throws Error if there is no version yet, ModelVersionError if it cannot be read
  */
 export async function readVersion(

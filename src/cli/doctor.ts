@@ -1,6 +1,6 @@
 /**
- * `vaemon doctor`: what this machine has, which engine scores and which trains, why, and how fast that is; of a configuration,
- * whether everything is there that it depends on.
+ * `vaemon doctor`: reports the machine, the engines for scoring and training with reasons, and their speed; for a
+ * configuration, whether everything that it depends on is available.
  */
 import { cpus, totalmem } from 'node:os';
 import { loadSettings } from '../config/load';
@@ -56,7 +56,7 @@ export const register: Register = (program, { env, stdout, setExitCode }) => {
     });
 };
 
-/** One line each, and below it what mends it. */
+/** One line per finding, followed by its solution. */
 function describeFindings(findings: readonly DoctorFinding[]): string {
   const lines = findings.flatMap(({ level, detector, subject, message, mend }) => [
     `${level.padEnd(8)} ${detector === undefined ? '' : `${detector}: `}${subject}: ${message}`,
@@ -78,7 +78,7 @@ async function describeMachine(engines: Engines) {
       memoryGiB: Math.round(totalmem() / 2 ** 30),
     },
     engines: { scoring, training, tensors },
-    /** On one thread; windows of 32 records with 8 channels, in batches of 256. */
+    /** Measured on one thread, with windows of 32 records with 8 channels, in batches of 256. */
     windowsPerSecond: Math.round(await measureScoring(engines.openScoring)),
     packages: {
       'onnxruntime-node': {

@@ -1,4 +1,4 @@
-/** `vaemon events`: the events that a daemon keeps, or, where none runs, those in the store. */
+/** `vaemon events`: the events that a daemon keeps, or without a daemon, those in the store. */
 import type { Command } from 'commander';
 import type { AnomalyEvent } from '../domain/event';
 import { createEventFiles, eventFolder } from '../past/event-files';
@@ -16,7 +16,7 @@ interface EventsOptions extends ApiOptions {
   limit: number;
 }
 
-/** What the command prints of an event. */
+/** The parts of an event that the command prints. */
 type Shown = AnomalyEvent & { label?: { label: string } };
 
 export const register: Register = (program: Command, context) => {
@@ -40,9 +40,9 @@ async function listEvents(path: string, options: EventsOptions, context: Command
     const given = wanted.filter((one): one is [string, string] => one[1] !== undefined);
     return (await api.request('GET', `/events?${new URLSearchParams(given).toString()}`))['events'] as never;
   };
-  // Before the list, so that no event is between them.
+  // Opened before the list is read, so that no event is missed in between.
   const stream = follow ? await api.stream('/events/stream') : undefined;
-  // In the store nothing happens.
+  // Without a daemon no events arrive.
   const events = follow
     ? await fromDaemon()
     : await byDaemonOrStore(context, fromDaemon, () => readStored(api, options));
@@ -76,7 +76,7 @@ async function readStored({ settings }: ApiClient, options: EventsOptions): Prom
     .slice(0, limit);
 }
 
-/** Until the daemon ends the stream. */
+/** Prints events until the daemon ends the stream. */
 async function followEvents(
   stream: ReadableStream<Uint8Array>,
   options: EventsOptions,
@@ -93,7 +93,7 @@ async function followEvents(
   }
 }
 
-/** Time, state, the event in words, its surprise, and the id that `vaemon label` takes. */
+/** Time, state, summary and surprise of the event, and its id for `vaemon label`. */
 function describe(event: Shown): string {
   const { openedAt, status, peakSurprise, muted, label, id } = event;
   const marks = [muted === true ? 'muted' : '', label?.label ?? ''].filter(Boolean).join(', ');

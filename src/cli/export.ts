@@ -29,7 +29,7 @@ export const register: Register = (program, context) => {
           report('graph');
           return;
         }
-        // With this, another tool can build the network and scale its input.
+        // With this information, another tool can build the network and scale its input.
         const { spec, image, channels, counters, scaler, conditions } = state;
         const metadata = Object.fromEntries(
           Object.entries({

@@ -1,4 +1,4 @@
-/** `vaemon init`: looks at recorded data, proposes a detector, and shows how many alarms it would have given. */
+/** `vaemon init`: reads recorded data, proposes a detector, and shows how many alarms it would have raised. */
 import { access, writeFile } from 'node:fs/promises';
 import { InvalidArgumentError, Option } from 'commander';
 import { createLogger } from '../logger';
@@ -80,7 +80,7 @@ function queryOption(): Option {
     .default([], 'none');
 }
 
-/** Without a name, that of the first metric is taken. No expression begins with a name and a single `=`. */
+/** Without a name, the query gets that of its first metric. No expression begins with a name and a single `=`. */
 function namedQuery(text: string): NamedQuery {
   const { given, query = text } =
     /^\s*(?<given>[A-Za-z_][\w-]*)\s*=(?![=~])(?<query>.*)$/s.exec(text)?.groups ?? {};
@@ -89,7 +89,7 @@ function namedQuery(text: string): NamedQuery {
   return { name: given ?? metric ?? 'value', text: query.trim() };
 }
 
-/** @throws Error naming the options that are missing or do not fit together */
+/** @throws Error with the options that are missing or cannot be combined */
 function originOf({ file, brokers, topic, registry = '', prometheus, query, set }: Options): SampleOrigin {
   if ([file, topic, prometheus].filter((one) => one !== undefined).length !== 1)
     throw new Error('name one of --file, --topic and --prometheus');
@@ -105,7 +105,7 @@ function originOf({ file, brokers, topic, registry = '', prometheus, query, set 
       throw new Error(`--prometheus must be a URL that begins with http:// or https:// (got ${prometheus})`);
     if (query.length === 0)
       throw new Error(
-        "name what to look at with --query, such as --query 'memory=process_resident_memory_bytes'",
+        "give at least one query with --query, such as --query 'memory=process_resident_memory_bytes'",
       );
     return {
       kind: 'prometheus',
@@ -124,7 +124,7 @@ function originOf({ file, brokers, topic, registry = '', prometheus, query, set 
   };
 }
 
-/** Keys without their prefix. @throws Error naming a key of another section */
+/** Keys without their prefix. @throws Error with the name of a key of another section */
 function keysOf(set: Options['set'], prefix: string): Record<string, string> {
   const other = Object.keys(set).find((key) => !key.startsWith(prefix));
   if (other !== undefined)
@@ -132,18 +132,18 @@ function keysOf(set: Options['set'], prefix: string): Record<string, string> {
   return Object.fromEntries(Object.entries(set).map(([key, value]) => [key.slice(prefix.length), value]));
 }
 
-/** A proposal of any kind of source: shown, asked about and written in the same way. */
+/** A proposal for any kind of source, which is shown, asked about and written in the same way. */
 interface Proposed extends Pick<ProposedDetector, 'decoded' | 'prices' | 'render'> {
   usual: Target;
-  /** The next commands, without `vaemon`. */
+  /** The commands to run next, without `vaemon`. */
   next: (out: string) => readonly string[];
-  /** For `--json`. */
+  /** The output with `--json`. */
   result: object;
 }
 
 interface Conversation {
   print: (text: string) => void;
-  /** Undefined: no questions. */
+  /** Undefined if no questions are asked. */
   ask: Ask | undefined;
   parts: Omit<InitParts, 'origin'>;
 }
@@ -239,7 +239,7 @@ function nextCommands(out: string, { missingTopics = [] }: RecordedSample): stri
 
 type Ask = NonNullable<CommandContext['ask']>;
 
-/** Names of fields are text from outside. */
+/** Questions contain names of fields, which are untrusted text. */
 const askPrintably =
   (ask: Ask): Ask =>
   (question) =>
@@ -270,7 +270,7 @@ async function askKey(device: Proposal['device'], ask: Ask): Promise<Choices> {
   return { key: key === 'none' ? '' : key };
 }
 
-/** Labels as text with commas, other than the proposed ones; undefined = these. */
+/** Labels from text with commas, if they differ from the proposed ones; otherwise undefined. */
 async function askLabels({ keyLabels, candidates }: SeriesChoice, ask: Ask): Promise<string | undefined> {
   const current = keyLabels.join(', ') || 'none';
   const others = candidates.length === 0 ? '' : ` (or ${candidates.slice(0, 4).join(', ')}, none)`;

@@ -1,4 +1,4 @@
-/** `vaemon label`: what an event was, for trainings, the alarm budget and new normals. */
+/** `vaemon label`: labels an event, for trainings, the alarm budget and new normals. */
 import { Argument } from 'commander';
 import type { Settings } from '../config/settings';
 import { labelNames, type LabelName } from '../domain/label';
@@ -36,7 +36,7 @@ export const register: Register = (program, context) => {
     });
 };
 
-/** @throws Error if no detector has the event, or if there is no place for its label */
+/** @throws Error if no detector has the event, or if no place for labels is configured */
 async function labelStored(
   all: Settings,
   context: CommandContext,
@@ -51,7 +51,7 @@ async function labelStored(
     const writer = await createLabelWriter(settings, createLogger({ ...daemon.log, stream: context.stderr }));
     if (writer === undefined)
       throw new Error(
-        'labels have no place: set training.labels.file or training.labels.topic, so that trainings read them',
+        'no place for labels is configured: set training.labels.file or training.labels.topic, so that trainings read them',
       );
     const { event } = whole;
     const revision = whole.revision + 1;

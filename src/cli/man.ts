@@ -1,4 +1,4 @@
-/** `vaemon man`: the manual page, made from the help of all commands. */
+/** `vaemon man`: the manual page, generated from the help of all commands. */
 import { describeCommands, type CommandDescription } from './command-tree';
 import { exitCodeMeanings, type Register } from './context';
 import { vaemonVersion } from './version';
@@ -19,7 +19,7 @@ const special: Readonly<Record<string, string>> = {
   '"': '\\(dq',
 };
 
-/** Text of roff in ASCII, in which no character has a meaning of its own. */
+/** Text for roff in ASCII, with all special characters escaped. */
 function plain(text: string): string {
   return text
     .replaceAll(/[\\\-'`"]/g, (sign) => special[sign]!)

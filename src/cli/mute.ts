@@ -1,4 +1,4 @@
-/** `vaemon mute`: keeps events of devices or channels from alarming people, for a time or in windows that recur. */
+/** `vaemon mute`: mutes events of devices or channels, for a time or in recurring windows. */
 import { InvalidArgumentError } from 'commander';
 import type { Settings } from '../config/settings';
 import { muteStatus, type Mute as StoredMute, type MuteStatus } from '../domain/mute';
@@ -121,7 +121,7 @@ async function addStored(
 ): Promise<Mute> {
   const { source } = settings.detectors.find((one) => one.settings.detector === detector)!.settings;
   if (configuredSource(source).replayRate !== undefined)
-    throw new Error('mutes follow the times of the recording: start the daemon');
+    throw new Error('mutes of a replayed recording follow its times, which only the daemon has: start it');
   const mutes = await openStored(settings, context, detector);
   const entry = { detector, action: 'mute', body: request };
   const mute = await changeStore(settings, context, entry, () => mutes.add(readMute(request, Date.now())));
@@ -136,7 +136,7 @@ async function removeStored(
 ): Promise<void> {
   const mutes = await openStored(settings, context, detector);
   await changeStore(settings, context, { detector, action: 'unmute', id }, async () => {
-    if (!(await mutes.remove(id))) throw new Error('there is no such mute, or no longer');
+    if (!(await mutes.remove(id))) throw new Error('there is no such mute; it may have been removed');
   });
 }
 

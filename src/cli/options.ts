@@ -6,7 +6,7 @@ export const configurationHelp = "a detector's file, or a folder with daemon.yam
 
 /** Options of a command on one detector; not every command declares all of them. */
 export interface DetectorOptions {
-  /** Overridden keys: a map from dotted key to text. */
+  /** Overridden settings: a map from dotted key to text. */
   set: Record<string, string>;
   detector?: string;
   modelVersion?: string;
@@ -61,7 +61,7 @@ export function trainingCommand(parent: Command, name: string, description: stri
     .option('--take-lease', 'publish although another process trains: what it is training is lost');
 }
 
-/** Collects `key=value` arguments by key; a key has one value. */
+/** Collects `key=value` arguments by key; a second value for a key is an error. */
 export function collect(text: string, before: Readonly<Record<string, string>>): Record<string, string> {
   const { key, value } = /^(?<key>[^=\s]+)=(?<value>.*)$/s.exec(text)?.groups ?? {};
   if (key === undefined || value === undefined) throw new InvalidArgumentError('Expected key=value.');

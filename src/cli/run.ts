@@ -28,8 +28,8 @@ export const register: Register = (program, context) => {
 };
 
 /**
- * Overrides for an input that is named in place of the source.
- * @throws Error if it is not standard input, or there is no configuration
+ * Overrides for an input that is given instead of the configured source.
+ * @throws Error if it is not standard input, or if there is no configuration
  */
 function fromInput(path: string, input: string | undefined): Readonly<Record<string, string>> {
   if (path === '-')
@@ -57,7 +57,7 @@ export async function runDaemon(
   { env, stdout, setExitCode }: CommandContext,
 ): Promise<void> {
   const load = (): Promise<Settings> => loadSettings(path, { env, overrides });
-  // Before the files are read: a change meanwhile is found later.
+  // Computed before the files are read, so that a change in between is detected later.
   const hash = (): Promise<string> => hashConfigFiles(path, defaultsFile(env));
   const files = { load, loadedHash: await hash(), hash };
   const settings = await load();
@@ -65,7 +65,7 @@ export async function runDaemon(
   const output = status?.stream ?? stdout;
   const log = createLogger({ ...settings.daemon.log, stream: output });
   const signal = waitForSignal();
-  // Before the daemon listens to it, the signal would end the process.
+  // Replaced when the daemon listens; without a handler, the signal would end the process.
   let hangUp = (): void => undefined;
   const onHangUp = (): void => hangUp();
   process.on('SIGHUP', onHangUp);
@@ -115,7 +115,10 @@ function waitForSignal() {
   return { received, release };
 }
 
-/** Runs the command `train` of this program with the configuration in force, which may differ from its files. */
+/**
+ * Returns a function that runs the command `train` of this program with the configuration in force, which may differ from its
+ * files.
+ */
 function createTrainingRun(
   inForce: () => Settings,
   detector: string,
@@ -134,7 +137,7 @@ function createTrainingRun(
     if (fileRecords !== undefined) args.push(`--file-records=${fileRecords}`);
     if (coldStart) args.push('--cold-start');
     if (onTrial) args.push('--on-trial');
-    // Its warnings are repeated in the log of the daemon.
+    // Log format of the training process; the daemon repeats its warnings in its own log.
     const command = ownCommand(args, { ...overrides, 'log.format': 'json' });
     const own = log.child({ component: detector, detector });
     try {

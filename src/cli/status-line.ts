@@ -15,7 +15,7 @@ export function createStatusLine(terminal: LogStream & { columns?: number }) {
     write(chunk: string | Buffer, _, done) {
       const text = shown === '' ? chunk : `${eraseLine}${chunk.toString()}${shown}`;
       terminal.write(text);
-      // At once: a line that waits in this stream would be lost when the process exits.
+      // Called at once: a line that waits in this stream would be lost when the process exits.
       done();
     },
   });

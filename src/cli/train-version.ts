@@ -1,4 +1,4 @@
-/** What commands that make a model version have in common: its history, what is left out of it, where it is published. */
+/** Common parts of the commands that make a model version: the history, the exclusions, and the publication. */
 import { join } from 'node:path';
 import { openEngines } from '../runtime/engines';
 import { nearest } from '../schema/suggest';
@@ -16,7 +16,7 @@ import { packageVersions } from './version';
 
 /**
  * Trains, or calibrates `weights`, and makes the result the current version.
- * @throws TrainingError with the reason why there is no new version
+ * @throws TrainingError with the reason why no version was published
  */
 export async function trainVersion(
   opened: OpenDetector,
@@ -25,7 +25,7 @@ export async function trainVersion(
 ): Promise<TrainingResult> {
   const { settings, detector, log } = opened;
   const engines = await openEngines(settings.daemon.engine);
-  // A calibration on anomalous records would treat them as normal.
+  // Calibrating on anomalous records would make them normal.
   const exclude = await readQuarantine(
     options.quarantine ?? quarantinePath(settings.daemon.store.path, detector.detector),
   );
@@ -65,8 +65,8 @@ export async function trainVersion(
 }
 
 /**
- * A store to publish to: by the lease of the daemon that has started this process, or by one of our own.
- * @throws TrainingError (`lease`) that names who holds it
+ * Opens a store to publish to, with the lease of the daemon that started this process, or with a new one.
+ * @throws TrainingError (`lease`) that names the present holder
  */
 async function withPublishing<T>(
   { settings, detector: { detector } }: OpenDetector,

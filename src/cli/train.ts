@@ -1,4 +1,4 @@
-/** `vaemon train`: trains one detector's next model version from its history. The daemon runs it as a process, too. */
+/** `vaemon train`: trains the next model version of one detector from its history. The daemon also runs it, as a process. */
 import { Option } from 'commander';
 import { describePart } from '../runtime/history-account';
 import { failureMessage, formatTrainingMessage } from '../runtime/training-message';
@@ -62,7 +62,7 @@ export const register: Register = (program, context) => {
         if (seasons.length > 0)
           log.info('the history has seasons: they are conditions of the model', { seasons });
         if (report.detectionPower !== undefined) log.info(powerMessage, powerFields(report.detectionPower));
-        // A linear model uses none where channels move independently.
+        // A linear model uses no latent dimension if channels move independently.
         if (levels.length > 0 && report.epochs > 0)
           log.warn('posterior has collapsed: no latent dimension of these levels is in use', { levels });
         if (report.featuresProblem !== undefined)

@@ -1,4 +1,4 @@
-/** Versions of vaemon and of what its models depend on. */
+/** Versions of vaemon and of the packages that its models depend on. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tf } from '../tensor';

@@ -1,4 +1,4 @@
-/** `vaemon versions`: the model versions of a detector, by the daemon or, if none runs, in the store. */
+/** `vaemon versions`: lists and changes the model versions of a detector, through the daemon or, without one, in the store. */
 import type { Command } from 'commander';
 import { createModelStore, type ModelStore } from '../store/model-store';
 import { createTrialStore, type TrialStore } from '../store/trials';
@@ -23,7 +23,7 @@ import type { CommandContext, Register } from './context';
 import { nameDetector } from './detector-name';
 import { detectorCommand, jsonText } from './options';
 
-/** What a command does, by the API and without a daemon. */
+/** The two ways in which a command can work: through the API, and without a daemon. */
 interface Work<T> {
   byApi: (api: ApiClient, detector: string) => Promise<T>;
   inStore: (store: ModelStore, trials: TrialStore, change: Change) => Promise<T>;
@@ -173,7 +173,7 @@ function promoting(wanted: string | undefined): Work<Listed> {
     async inStore(...stores) {
       const { versions } = await listing.inStore(...stores);
       const version = wanted ?? promotable(versions);
-      // Throws if it is not on trial.
+      // Throws if the version is not on trial.
       promotable(versions.filter((one) => one.version === version));
       return choosing(version, false).inStore(...stores);
     },

@@ -3,7 +3,7 @@
  *
  *     0  magic 'VR'    2  version 1     3  flags            4  layout, uint32      8  event time, float64
  *    16  values, uint16                18  conditions      19  bytes of the key
- *    20  key, bitmap of what is missing, values, conditions
+ *    20  key, bitmap of the missing values, values, conditions
  */
 import { crc32 } from 'node:zlib';
 import { givenConditions } from '../domain/record';
@@ -38,7 +38,7 @@ export function createBinaryDecoder(
     const values = bitmap + (isMissing ? Math.ceil(valueCount / 8) : 0);
     const present = isMissing ? countPresent(bytes, bitmap, valueCount) : valueCount;
     const conditions = values + width * present;
-    // Rejects truncated records: the conditions are the last part.
+    // Conditions are the last part, so reading them rejects truncated records.
     const given = readGiven(bytes, conditions, names);
 
     const time = bytes.readDoubleLE(8);
@@ -69,8 +69,8 @@ export function createBinaryDecoder(
 }
 
 /**
- * Identifies the channels and conditions of a record and their order: CRC-32 of the names. A length could not detect a
- * producer whose channels have another order than the detector's.
+ * Identifies the channels and conditions of a record and their order: CRC-32 of the names. A length alone would not detect a
+ * producer with another order of the channels.
  */
 export function layoutOf(channels: readonly string[], conditions: readonly string[]): number {
   const lines = [...channels, '', ...conditions].map((name) => `${name}\n`);
@@ -101,7 +101,7 @@ function readHeader(bytes: Buffer, layout: number): boolean {
 
 const noConditions = Object.freeze(Object.create(null)) as Record<string, unknown>;
 
-/** The conditions by name, which end the record. Conditions that the detector does not have are ignored. */
+/** The conditions by name, at the end of the record. Conditions that the detector does not have are ignored. */
 function readGiven(bytes: Buffer, from: number, names: readonly string[]): Record<string, unknown> {
   const count = bytes[18]!;
   const given = count === 0 ? noConditions : (Object.create(null) as Record<string, unknown>);

@@ -1,6 +1,6 @@
 /**
- * What a format of records consists of. Each is a file or folder beside this file and a line in codecs.ts. Whole batches are
- * decoded, so that images are decoded in parallel and sensor records without a promise per record.
+ * The parts of a format of records. Each format is a file or folder next to this file, and a line in codecs.ts. Batches are
+ * decoded as a whole, so that images are decoded concurrently and sensor records without a promise per record.
  */
 import type { ReadConditions } from '../domain/condition';
 import { createRecordBatch, type RecordBatch, type RecordSchema } from '../domain/record';
@@ -11,34 +11,34 @@ import type { SchemaRegistry } from './confluent/schema-registry';
 
 /** Dotted paths of the envelope's parts in the record. */
 export interface EnvelopeFields {
-  /** Empty = the key of the message. */
+  /** Path of the key; empty = the key of the message. */
   key: string;
-  /** Empty = the time of the message. */
+  /** Path of the event time; empty = the time of the message. */
   timestamp: string;
-  /** How times are written; absent = `auto`. */
+  /** Format of times; absent = `auto`. */
   timestampFormat?: TimestampFormat | undefined;
-  /** Time zone of times that name none; absent or empty: they are rejected. */
+  /** Time zone for times that state none; absent or empty = such times are rejected. */
   timeZone?: string | undefined;
-  /** Empty = the record itself. */
+  /** Path of the conditions; empty = the record itself. */
   conditions: string;
 }
 
 /** Paths of a sensor record. */
 export interface RecordFields extends EnvelopeFields {
-  /** Empty = the record itself. */
+  /** Path of the values; empty = the record itself. */
   values: string;
 }
 
 export interface DecodeLimits {
-  /** Larger messages are rejected before they are parsed. */
+  /** Maximum size of a message; larger ones are rejected before they are parsed. */
   maxBytes: number;
-  /** Event times further in the future are rejected. */
+  /** Event times further in the future than this are rejected. */
   maxAheadMs: number;
 }
 
-/** What a decoder is created with. */
+/** The context in which a decoder is created. */
 export interface RecordContext<Fields = RecordFields> {
-  /** Where the parts of a record are, in formats with named fields. */
+  /** Paths of the parts of a record, for formats with named fields. */
   fields: Fields;
   schema: RecordSchema;
   limits: DecodeLimits;
@@ -46,14 +46,14 @@ export interface RecordContext<Fields = RecordFields> {
 }
 
 export interface CodecContext extends RecordContext {
-  /** For formats whose messages name a registered schema. @throws Error for a source without a registry */
+  /** For formats whose messages contain the id of a registered schema. @throws Error for a source without a registry */
   registry: () => SchemaRegistry;
 }
 
 export interface CodecSpec {
-  /** One sentence for the documentation of `record.format`. */
+  /** One sentence on the format, for the documentation of `record.format`. */
   doc: string;
-  /** Whether each message names its schema in a schema registry. */
+  /** Whether each message contains the id of a schema in a schema registry. */
   registered: boolean;
   create(context: CodecContext): DecodeBatch;
 }
@@ -66,7 +66,7 @@ export interface DecodedBatch {
 }
 
 /**
- * Decodes messages; a rejected message does not affect the others.
+ * Decodes messages. A rejected message does not affect the others.
  * @param now Unix ms, to detect event times in the future
  */
 export type DecodeBatch = (messages: readonly Message[], now: number) => DecodedBatch | Promise<DecodedBatch>;
@@ -105,7 +105,7 @@ export function decodeRows(
   return { records, rows };
 }
 
-/** A DecodeError is a result like any other; other errors are thrown. */
+/** A DecodeError is returned as a result; other errors are thrown. */
 export function toRejection(error: unknown): DecodeError {
   if (error instanceof DecodeError) return error;
   throw error;

@@ -18,11 +18,14 @@ import type { EnvelopeFields, RecordContext } from './codec';
 /** The envelope of one record, before validation. */
 export interface Envelope {
   key: unknown;
-  /** As `fields.timestampFormat` has it, Unix time, or ISO 8601. */
+  /** Time in the format of `fields.timestampFormat`, Unix time, or ISO 8601. */
   timestamp: unknown;
-  /** Unit of a numeric timestamp if the format states it; `message`: ms, of a message; absent = `fields.timestampFormat`. */
+  /**
+   * Unit of a numeric timestamp if the format defines it; `message`: the time is that of the message, in ms; absent =
+   * `fields.timestampFormat`.
+   */
   unit?: TimestampUnit | 'message' | undefined;
-  /** An object by name; anything else counts as no conditions. */
+  /** Conditions by name, if it is an object; any other value counts as no conditions. */
   conditions: unknown;
 }
 
@@ -79,7 +82,7 @@ export function createEnvelopeWriter(
     if (timestamp > now + limits.maxAheadMs) {
       throw new DecodeError(
         'timestamp_in_future',
-        `timestamp ${new Date(timestamp).toISOString()} is ${Math.round((timestamp - now) / 1000)} s ahead`,
+        `timestamp ${new Date(timestamp).toISOString()} is ${Math.round((timestamp - now) / 1000)} s in the future`,
       );
     }
     batch.timestamps[row] = timestamp;
@@ -143,7 +146,7 @@ export function stepsOf(path: string): string[] {
  * @throws DecodeError if it is not UTF-8, because replacement characters could make different keys equal
  */
 export function parseText(bytes: Buffer, from: number, to: number): string {
-  // The usual case: a view, which others need, costs more than the text.
+  // Fast path for the usual case: a view, which other texts need, would cost more than the text.
   if (isAscii(bytes, from, to)) return bytes.toString('latin1', from, to);
   const text = bytes.subarray(from, to);
   if (!isUtf8(text)) throw new DecodeError('damaged_record', 'text is not UTF-8');
@@ -155,7 +158,7 @@ function isAscii(bytes: Buffer, from: number, to: number): boolean {
   return true;
 }
 
-/** Limits memory: state is kept for thousands of keys. */
+/** Maximum length of a key: state is kept for thousands of keys. */
 const maxKeyLength = 1024;
 
 function parseKey(value: unknown, field: string): string {
@@ -188,7 +191,7 @@ function parseTimestamp(value: unknown, format: TimestampFormat, timeZone: strin
   }
 }
 
-/** Short text of a value for an error message, also for large or deeply nested values. */
+/** Short text of a value for an error message; safe for large or deeply nested values. */
 export function describe(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (isObject(value)) return 'an object';

@@ -7,7 +7,7 @@ import { describe } from './envelope';
 const maxFloat32 = 3.4028234663852886e38;
 
 /**
- * A number as the value of a channel; NaN = missing, in formats that have it.
+ * Checks a number as the value of a channel; NaN = missing, in formats that have it.
  * @throws DecodeError if the value is missing but required, or out of range
  */
 export function checkNumber(value: number, channel: string, schema: RecordSchema): number {
@@ -34,7 +34,7 @@ export function parseValue(value: unknown, channel: string, schema: RecordSchema
 export const isNumberText = (text: string): boolean =>
   /^\s*-?(0|[1-9]\d*)(\.\d+)?(e[+-]?\d+)?\s*$/i.test(text);
 
-/** @throws DecodeError if the text neither stands for a missing value nor is a number that may be text */
+/** @throws DecodeError if the text neither stands for a missing value nor may be read as a number */
 function parseText(text: string, channel: string, schema: RecordSchema): number {
   const { texts = 'reject', missingTexts = [] } = schema;
   if (missingTexts.includes(text.trim())) return missingValue(channel, schema);

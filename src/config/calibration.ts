@@ -129,7 +129,7 @@ export const eventsSection = {
 } satisfies Section;
 
 /**
- * The statistics that the score is combined from.
+ * The statistics from which the score is computed.
  * @param features that the model reads; undefined for windows
  */
 export function chosenStatistics(
@@ -138,11 +138,12 @@ export function chosenStatistics(
 ): readonly StatisticName[] {
   if (statistics !== 'auto') return statistics;
   if (features === undefined) return sensorStatistics;
-  // docs/quality.md: over the cells of the backbone the regions of `channel` add nothing, and on objects it costs.
+  // With features of the backbone, the statistic `channel` adds nothing on surfaces and is worse on objects
+  // (docs/quality.md).
   return features === 'backbone' ? ['patch', 'bank'] : ['patch', 'channel', 'bank'];
 }
 
-/** The policy of events that the settings demand. */
+/** The event policy in the settings. */
 export function eventPolicy({
   calibration: { falseAlarmTarget: target },
   events: { budget, silentDevices, ...policy },
@@ -158,7 +159,7 @@ export function eventPolicy({
 }
 
 /**
- * The alarm threshold that the settings demand of a model version, and the margin above it at which its events open.
+ * The alarm threshold of a model version under the settings, and the margin above it at which its events open.
  * @throws RangeError if the target is too rare for its calibration
  */
 export function configuredThreshold(

@@ -1,4 +1,4 @@
-/** What differs between two configurations, and which of it a running process can apply. */
+/** Differences of two configurations, and those among them that a running process can apply. */
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfigProblem } from '../errors';
 import { isKey, nodesInUse, settingName, type Section } from '../schema/key';
@@ -7,11 +7,11 @@ import { detectorRules, detectorSchema } from './detector';
 import type { Settings } from './settings';
 
 export interface Changes {
-  /** The settings that a running process can use from now on. Keys that need a restart have their earlier values. */
+  /** Settings for the running process. Keys that need a restart have their earlier values. */
   settings: Settings;
-  /** Keys that differ and are part of `settings`, with their detector: `pump: events.budget`, or `log.level`. */
+  /** Keys that differ and are applied, with their detector: `pump: events.budget`, or `log.level`. */
   applied: readonly string[];
-  /** Keys that differ and need a restart; a detector that is new or gone is named without a key. */
+  /** Keys that differ and need a restart; for a detector that was added or removed, its name without a key. */
   restart: readonly string[];
 }
 
@@ -23,7 +23,7 @@ interface Merged {
 
 type Values = Readonly<Record<string, unknown>>;
 
-/** @throws Error if the keys that need no restart cannot be combined with the earlier values of those that do */
+/** @throws Error if the new values of other keys cannot be combined with the earlier values of keys that need a restart */
 export function compareSettings(before: Settings, after: Settings): Changes {
   const daemon = merge(daemonSchema, { ...before.daemon }, { ...after.daemon });
   const applied = [...daemon.applied];
@@ -70,7 +70,7 @@ function merge(section: Section, before: Values, after: Values, prefix = ''): Me
   for (const [name, node] of nodesInUse(section, (word) => before[word])) {
     const key = prefix === '' ? name : `${prefix}.${name}`;
     if (!isKey(node)) {
-      // Another variant may be in use, whose `kind` differs.
+      // If another variant is in use now, its `kind` differs, which is reported.
       if (after[name] === undefined) continue;
       const inner = merge(node, before[name] as Values, after[name] as Values, key);
       merged.settings[name] = inner.settings;

@@ -1,4 +1,4 @@
-/** `record.conditions`: a map from the name of a condition to how it is read. */
+/** Key `record.conditions`: a map from the name of a condition to its specification. */
 import type { ConditionSpec } from '../domain/record';
 import { key, oneOf, show, type About } from '../schema/formats';
 import { isTimeZone, timeZoneType } from '../schema/time-formats';
@@ -21,7 +21,7 @@ interface Spec {
   timeZone?: unknown;
 }
 
-/** One condition; its problems are added to `problems`. */
+/** Reads one condition, and adds its problems to `problems`. */
 function readCondition(name: string, spec: unknown, problems: string[]): ConditionSpec | undefined {
   const known = problems.length;
   const wrong = (what: string, type: string, value: unknown): void => {
@@ -60,7 +60,7 @@ export function conditions(about: About): Key<readonly ConditionSpec[]> {
     type: `a map \`name: {kind, missing, maxValues, timeZone}\`; kind is ${oneOf(kinds)}`,
     read(value) {
       if (typeof value !== 'object' || value === null) return undefined;
-      // A map comes as its entries (evaluate.ts).
+      // A map arrives as a list of entries (evaluate.ts).
       const entries: readonly unknown[] = Array.isArray(value) ? value : Object.entries(value);
       if (!entries.every((entry) => Array.isArray(entry) && typeof entry[0] === 'string')) return undefined;
       const problems: string[] = [];

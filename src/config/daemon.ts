@@ -1,4 +1,4 @@
-/** `daemon.yaml`: what all detectors of a process share. */
+/** `daemon.yaml`: settings that all detectors of a process share. */
 import { choice, path, whole } from '../schema/formats';
 import { host } from '../schema/network-formats';
 import { duration } from '../schema/time-formats';

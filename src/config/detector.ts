@@ -49,7 +49,7 @@ export const detectorSchema = nameVariables(
     past: pastSection,
     sinks: sinksSection,
   } satisfies Section,
-  // These differ from detector to detector.
+  // These keys have no variable, as they differ from detector to detector.
   ['detector', 'record.conditions', 'record.signals', 'source.prometheus.queries'],
 );
 
@@ -82,7 +82,7 @@ export const detectorRules: readonly Rule<DetectorSettings>[] = [
   deliveryRule,
 ];
 
-/** Settings that follow from others: an image is a window, and the source may derive defaults from the name. */
+/** Fills in derived settings: an image is a window, and the source may derive defaults from the name of the detector. */
 export function completeDetector(settings: DetectorSettings): DetectorSettings {
   const { source, detector, record, window } = settings;
   return {
@@ -96,8 +96,8 @@ export function completeDetector(settings: DetectorSettings): DetectorSettings {
 type SourceOf<K extends SourceKind> = Extract<DetectorSettings['source'], { kind: K }>;
 
 /**
- * The source of a detector that must have one of this kind.
- * @throws Error when it has another kind of source
+ * The source settings of a detector that must have this kind of source.
+ * @throws Error if it has another kind of source
  */
 export function sourceOf<K extends SourceKind>(
   { detector, source }: Pick<DetectorSettings, 'detector' | 'source'>,

@@ -1,4 +1,4 @@
-/** docs/configuration.md, generated from the schemas. */
+/** Renders docs/configuration.md from the schemas. */
 import { stringify } from 'yaml';
 import { isKey, isVariants, listKeys, type Key, type Section } from '../schema/key';
 import { daemonSchema } from './daemon';
@@ -30,7 +30,7 @@ const introduction = `# Configuration
 
 const columns = 110;
 
-/** Text in lines of at most `columns` characters, as an item of a list. */
+/** Text as an item of a list, in lines of at most `columns` characters. */
 function item(text: string): string {
   const lines = [''];
   for (const word of text.split(' ')) {
@@ -56,7 +56,7 @@ function describeKey(path: string, key: Key<unknown>): string {
   return `${item(`\`${path}\`: ${doc}`)}\n${item(facts.join(' ')).replace(/^-/, ' ')}`;
 }
 
-/** Sections that contain sections, such as `sinks`, get a heading for each of these. */
+/** Sections that contain sections, such as `sinks`, get one heading per subsection. */
 function groupsOf(section: Section, path: string): [string, Map<string, Key<unknown>>][] {
   const nodes = Object.entries(section);
   const keys = nodes.filter((node): node is [string, Key<unknown>] => isKey(node[1]));

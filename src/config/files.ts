@@ -69,7 +69,7 @@ function parseYaml(file: string, source: string): ConfigFile {
       ? fail('an alias refers to a value that contains it')
       : { file, document, problems };
   } catch (error) {
-    // Aliases that expand to too many values.
+    // Thrown for aliases that expand to too many values.
     return fail((error as Error).message);
   }
 }
@@ -115,15 +115,15 @@ export async function readConfigFiles(path: string): Promise<ConfigFiles> {
 }
 
 /**
- * SHA-256 of the names and contents of the files at a path, in hexadecimal: equal as long as nothing changes, also where links lead
- * elsewhere. A file that cannot be read counts as its error. Never rejects.
+ * SHA-256 of the names and contents of the files at a path, in hexadecimal. It is equal as long as nothing changes, even if
+ * links lead elsewhere. A file that cannot be read counts as its error. Never rejects.
  * @param defaults file of `VAEMON_DEFAULTS`; empty = none
  */
 export async function hashConfigFiles(path: string, defaults = ''): Promise<string> {
   const hash = createHash('sha256');
   for (const file of [...(defaults === '' ? [] : [defaults]), ...(await configFilesAt(path))]) {
     const content = await readFile(file).catch((error: unknown) => Buffer.from(reasonOf(error)));
-    // Lengths, so that no content can pass for the name of a file.
+    // Includes lengths, so that content cannot be confused with the name of a file.
     hash.update(`${file.length} ${file} ${content.length} `).update(content);
   }
   return hash.digest('hex');

@@ -6,7 +6,7 @@ import { chooseFeatures } from '../models/features';
 import { chosenStatistics } from './calibration';
 import type { DetectorSettings } from './settings';
 
-/** Changes if windows that were filled under other settings are no longer usable. */
+/** Fingerprint that differs if windows filled under other settings are unusable. */
 export function windowFingerprint({ record, fields, window }: DetectorSettings): string {
   const { length, ttlMs, intervalMs, gaps, padding } = window;
   return fingerprintOf({
@@ -18,7 +18,7 @@ export function windowFingerprint({ record, fields, window }: DetectorSettings):
   });
 }
 
-/** Changes if a model that was trained under other settings is no longer usable. */
+/** Fingerprint that differs if a model trained under other settings is unusable. */
 export function settingsFingerprint({
   record,
   window,
@@ -30,7 +30,7 @@ export function settingsFingerprint({
   const features = chooseFeatures(model.features, image && modelImage(image));
   const relevant = {
     channels: record.channels,
-    // Settings that change the pixels. Absent for sensors, so that their models stay usable.
+    // Settings that change the pixels. Absent for sensors, so that existing models of sensors stay usable.
     ...(image && {
       image: {
         ...record.image,
@@ -40,12 +40,12 @@ export function settingsFingerprint({
       },
     }),
     conditions: record.conditions,
-    // Absent by default, so that older versions stay usable.
+    // Absent by default, so that versions from older releases stay usable.
     ...(record.seasons === 'off' && { seasons: record.seasons }),
-    // A model version does not depend on limits.
+    // Limits are left out, as a model version does not depend on them.
     signals: record.signals.map(({ channel, kind, direction, deadband }) => ({
       channel,
-      // Absent unless configured, so that older versions stay usable.
+      // Absent unless configured, so that versions from older releases stay usable.
       ...(kind !== 'auto' && { kind }),
       direction,
       deadband,
@@ -55,17 +55,17 @@ export function settingsFingerprint({
     interval: window.intervalMs,
     gaps: window.gaps,
     padding: window.padding,
-    // Absent by default, so that older versions stay usable.
+    // Absent by default, so that versions from older releases stay usable.
     model: { ...model, features: features === 'pixels' ? undefined : features },
     statistics: chosenStatistics(calibration.statistics, image && features),
     acceptAfter: events.acceptAfter,
-    // Absent without groups, so that older versions stay usable.
+    // Absent without groups, so that versions from older releases stay usable.
     ...(calibration.groupBy !== '' && { groupBy: calibration.groupBy }),
   };
   return fingerprintOf(relevant);
 }
 
-/** Fingerprint of the settings that decide which records are anomalous and which events open, with the same model version. */
+/** Fingerprint of the settings that decide which records are anomalous and which events open, for the same model version. */
 export function rulesFingerprint({ record, calibration, events, window }: DetectorSettings): string {
   return fingerprintOf({
     limits: record.signals.map(({ channel, limits }) => [channel, limits]),
@@ -79,7 +79,7 @@ function fingerprintOf(relevant: object): string {
   return createHash('sha256').update(JSON.stringify(relevant)).digest('hex').slice(0, 16);
 }
 
-/** Settings of images that are absent by default, so that older versions and state stay usable. */
+/** Settings of images that are left out if they have their default, so that older versions and state stay usable. */
 function unlessDefault({ bits, normalise, tile }: DetectorSettings['record']['image']) {
   return {
     bits: bits || undefined,

@@ -10,11 +10,11 @@ import type { Settings } from './settings';
 import { didYouMean, nearest } from '../schema/suggest';
 
 export interface LoadOptions {
-  /** Empty variables count as absent. */
+  /** Environment variables; empty ones count as absent. */
   env: Layers['env'];
-  /** `--set key=value`, by dotted key. Each applies to every file whose schema has the key. */
+  /** Values of `--set key=value`, by dotted key. Each applies to every file whose schema has the key. */
   overrides?: Layers['overrides'];
-  /** Values from the command itself, in the shape of a detector's file. The file takes precedence. */
+  /** Values that the command itself assumes, in the shape of a detector's file. The file takes precedence. */
   assumed?: unknown;
 }
 
@@ -35,13 +35,13 @@ function unknownOverrides(overrides: Layers['overrides']): ConfigProblem[] {
 const serviceVariable =
   /^VAEMON_(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
 
-/** Variables of scripts around vaemon, which they pass on. */
+/** Variables used by scripts that run vaemon, which they pass on. */
 const scriptVariable = /^VAEMON_(?:DIR|PYTHON|EVENTS_BUDGET|(?:TEST|BENCH|FUZZ|FAULT)_\w+)$/;
 
-/** Names a `daemon.yaml` whose values apply where the configuration has none: that of an image. */
+/** Variable with the path of a `daemon.yaml` whose values apply if the configuration has none. The container image sets it. */
 const defaultsVariable = 'VAEMON_DEFAULTS';
 
-/** A misspelt variable would have no effect. */
+/** Reports misspelt variables, which would have no effect. */
 function unknownVariables(env: Layers['env']): ConfigProblem[] {
   const known = [...listKeys(daemonSchema).values(), ...listKeys(detectorSchema).values()].flatMap(
     ({ env: name }) => (name === undefined ? [] : [name]),
@@ -56,12 +56,12 @@ function unknownVariables(env: Layers['env']): ConfigProblem[] {
     }));
 }
 
-/** Two detectors of one name would share metrics and model versions. */
+/** Reports two detectors of one name, which would share metrics and model versions. */
 function duplicateNames(detectors: Settings['detectors']): ConfigProblem[] {
   const first = new Map<string, string>();
   return detectors.flatMap(({ file, settings: { detector } }) => {
     const other = first.get(detector);
-    // An invalid name is absent here, and its problem has been reported.
+    // A detector with an invalid name is absent here; that problem has been reported already.
     if (other === undefined) first.set(detector, file);
     return other === undefined || typeof detector !== 'string'
       ? []
@@ -72,7 +72,7 @@ function duplicateNames(detectors: Settings['detectors']): ConfigProblem[] {
 /** The file of `VAEMON_DEFAULTS`; empty = none. */
 export const defaultsFile = ({ [defaultsVariable]: file = '' }: Layers['env']): string => file;
 
-/** The file of `VAEMON_DEFAULTS`, checked by itself. */
+/** Checks the file of `VAEMON_DEFAULTS` separately. */
 async function readDefaults(env: Layers['env']): Promise<ConfigFile> {
   const file = defaultsFile(env);
   if (file === '') return { file, document: undefined, problems: [] };
@@ -81,7 +81,7 @@ async function readDefaults(env: Layers['env']): Promise<ConfigFile> {
   return { file, document, problems: [...problems, ...alone.problems] };
 }
 
-/** The preset that a document selects. The schema reports an unknown name. */
+/** The preset that a document selects. An unknown name is reported by the schema. */
 function presetOf(document: unknown, { env, overrides }: Layers): object {
   const inFile = (document as { preset?: unknown } | null | undefined)?.preset;
   const variable = env[detectorSchema.preset.env ?? ''];
@@ -97,7 +97,7 @@ function deepFreeze<T>(value: T): T {
   return value;
 }
 
-/** Each problem once: those of the environment and of arguments occur for every detector. */
+/** Removes duplicates: problems of the environment and of arguments occur once per detector. */
 function distinct(problems: readonly ConfigProblem[]): ConfigProblem[] {
   const seen = new Map(problems.map((one) => [`${one.file}\n${one.key}\n${one.message}`, one]));
   return [...seen.values()];

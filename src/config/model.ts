@@ -1,4 +1,7 @@
-/** `model`: which autoencoder, and its options. Each option and its rules stand in the file of a model (src/models). */
+/**
+ * Key `model`: the kind of autoencoder and its options. Each option and its rules are defined in the file of a model
+ * (src/models).
+ */
 import { imageBytes } from '../domain/image';
 import { imageOf, type RecordSchema } from '../domain/record';
 import { modelImage } from '../domain/tiles';
@@ -15,7 +18,7 @@ const families: readonly [string, AnyModelFamily][] = Object.entries(zoo);
 const readersOf = (option: string): string[] =>
   families.filter(([, { options }]) => option in options).map(([kind]) => kind);
 
-/** The options that not every model reads, with their readers in the documentation. */
+/** The options that only some models read; the documentation lists those models. */
 const ownOptions = Object.fromEntries(
   families.flatMap(([, { options }]) =>
     Object.entries(options).map(([name, key]): [string, Key<unknown>] => {
@@ -46,7 +49,7 @@ interface ModelSettings {
 
 type ModelRule = Rule<ModelSettings>;
 
-/** An option of another kind of model would have no effect. */
+/** Rejects an option of another kind of model, which would have no effect. */
 function foreignOption(option: keyof typeof ownOptions): ModelRule {
   const readers = readersOf(option);
   const { default: standard } = ownOptions[option];
@@ -81,13 +84,13 @@ function optionRule<Options>(rule: OptionRule<Options>, kind?: string): ModelRul
     keys: [...rule.keys.map((key) => `model.${key}`), 'model.kind', ...(rule.beside ?? [])],
     problem(settings) {
       if (kind !== undefined && settings.model.kind !== kind) return undefined;
-      // `model` has the options of every kind.
+      // The settings of `model` contain the options of every kind.
       return rule.problem(settings.model as unknown as Options, () => sizeOf(settings));
     },
   };
 }
 
-/** Some options of every model fit one kind of record only. */
+/** Rejects options of all models that fit only one kind of record. */
 function onlyFor(
   kind: 'sensor' | 'image',
   key: 'network' | 'likelihood' | 'features',

@@ -3,7 +3,7 @@
 export const presetNames = ['none', 'sensor', 'image'] as const;
 export type PresetName = (typeof presetNames)[number];
 
-/** In the shape of a detector's file. docs/quality.md has the measurements for these values. */
+/** Values of each preset in the shape of a detector's file. docs/quality.md has the measurements for these values. */
 export const presets: Readonly<Record<PresetName, object>> = {
   none: {},
   sensor: {
@@ -24,7 +24,7 @@ export const presets: Readonly<Record<PresetName, object>> = {
     },
     training: { minRecords: 100, epochs: 15 },
     calibration: { falseAlarmTarget: 0.01, statistics: 'auto' },
-    // Each image is of another part: one bad part is an event, and a good one ends it.
+    // Successive images show different parts, so one bad part is an event, and a good one ends it.
     events: { openRecords: 1, openWindow: 1, closeAfter: 1 },
   },
 };

@@ -1,4 +1,4 @@
-/** `past`: the recent past that is kept for people. No detection depends on it. */
+/** Key `past`: the recent past that is kept for the web page. No detection depends on it. */
 import { whole } from '../schema/formats';
 import { duration } from '../schema/time-formats';
 import type { Section } from '../schema/key';

@@ -1,4 +1,4 @@
-/** `fields` and `record`: what records contain, and where. */
+/** Keys `fields` and `record`: the contents of records, and their places in them. */
 import { formatKey } from '../codecs/settings';
 import { imageRules, imageSection } from '../codecs/image/settings';
 import { isTimestampUnit, timestampUnits } from '../domain/time';
@@ -156,7 +156,7 @@ export const recordSection = {
   ),
 } satisfies Section;
 
-/** Largest message by kind of record, where `record.maxBytes` states none: cameras write files of up to some megabytes. */
+/** Maximum message size by kind of record, if `record.maxBytes` is not set: cameras write files of up to some megabytes. */
 export const defaultMaxBytes = { sensor: 262_144, image: 33_554_432 } as const;
 
 interface RecordSettings {
@@ -213,7 +213,7 @@ export const recordRules: readonly Rule<RecordSettings>[] = [
   ),
 ];
 
-/** @throws Error if it is neither a unit nor a pattern */
+/** @throws Error if the format is neither a unit nor a pattern */
 function readTimestampFormat(format: string): string {
   if (isTimestampUnit(format)) return format;
   try {

@@ -5,7 +5,7 @@ import type { DetectorSettings } from './detector';
 export type { DaemonSettings, EngineSettings } from './daemon';
 export { sourceOf, type DetectorSettings } from './detector';
 
-/** Everything that `vaemon run PATH` needs. */
+/** All settings for `vaemon run PATH`. */
 export interface Settings {
   daemon: DaemonSettings;
   detectors: readonly { file: string; settings: DetectorSettings }[];

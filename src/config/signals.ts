@@ -1,4 +1,4 @@
-/** `record.signals`: a map from the name of a channel to prior knowledge of it. */
+/** Key `record.signals`: a map from the name of a channel to prior knowledge about it. */
 import { isDeepStrictEqual } from 'node:util';
 import { signalKinds } from '../domain/counter';
 import type { SignalSpec } from '../domain/signal';
@@ -26,7 +26,7 @@ function isFinite(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
-/** One signal; its problems are added to `problems`. */
+/** Reads one signal, and adds its problems to `problems`. */
 function readSignal(channel: string, spec: unknown, problems: string[]): SignalSpec | undefined {
   const known = problems.length;
   const wrong = (what: string, type: string, value: unknown): void => {
@@ -83,7 +83,7 @@ export function signals(about: About): Key<readonly SignalSpec[]> {
     type: `a map \`channel: {kind, direction, deadband, limits: {min, max}}\`; kind is ${oneOf(signalKinds)}, direction is ${oneOf(directions)}`,
     read(value) {
       if (typeof value !== 'object' || value === null) return undefined;
-      // A map comes as its entries (evaluate.ts).
+      // A map arrives as a list of entries (evaluate.ts).
       const entries: readonly unknown[] = Array.isArray(value) ? value : Object.entries(value);
       if (!entries.every((entry) => Array.isArray(entry) && typeof entry[0] === 'string')) return undefined;
       const problems: string[] = [];
@@ -97,7 +97,7 @@ export function signals(about: About): Key<readonly SignalSpec[]> {
     specs
       .map((spec) => ({ ...spec, limits: {} }))
       .filter(({ kind, direction, deadband }) => kind !== 'auto' || direction !== 'both' || deadband !== 0);
-  // A model depends on all else.
+  // All other properties affect the model.
   return {
     ...format,
     reloads: (before, after) => isDeepStrictEqual(withoutLimits(before), withoutLimits(after)),

@@ -1,4 +1,4 @@
-/** `training`: when models are trained, and on which records. */
+/** Key `training`: when models are trained, and on which records. */
 import { givenConditions } from '../domain/record';
 import { choice, flag, oneOf, path, shareOrNone, show, whole } from '../schema/formats';
 import { topic } from '../schema/network-formats';

@@ -1,4 +1,4 @@
-/** `window`: the records of a device that are scored together. */
+/** Key `window`: the records of a device that are scored together. */
 import { choice, whole } from '../schema/formats';
 import { duration } from '../schema/time-formats';
 import type { Parsed, Section } from '../schema/key';

@@ -1,4 +1,4 @@
-/** Settings as files that yield them again. */
+/** Writes settings as files that yield the same settings when they are loaded. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
@@ -7,7 +7,10 @@ import { daemonSchema } from './daemon';
 import { detectorSchema } from './detector';
 import type { Settings } from './settings';
 
-/** Writes the settings of the process and of one of its detectors into a folder. Secrets are left to the environment. */
+/**
+ * Writes the settings of the process and of one of its detectors into a folder, without secrets, which come from the
+ * environment.
+ */
 export async function writeSettings(
   folder: string,
   { daemon, detectors }: Settings,

@@ -19,7 +19,7 @@ interface Group {
   /** Id of the event of the first device; the joint event has its id and its start. */
   id: string;
   start: number;
-  /** Devices, the first one first. */
+  /** Keys of the devices, in the order in which they froze. */
   keys: string[];
   /** Devices whose own event is not over. */
   members: Set<string>;

@@ -21,13 +21,13 @@ export interface RecordSchema {
   image?: ImageShape;
   /** Empty for images. */
   channels: readonly string[];
-  /** If a channel is absent or null: reject the record, or mask the value. */
+  /** Whether a record with an absent or null channel is rejected, or the value masked. */
   missingChannels: 'reject' | 'mask';
-  /** If a value is text: reject the record, or read the text as a number. Absent = `reject`. */
+  /** Whether a record with text as a value is rejected, or the text read as a number. Absent = `reject`. */
   texts?: 'reject' | 'numbers';
   /** Texts that count as null. Absent = none. */
   missingTexts?: readonly string[];
-  /** If a record has a channel that is not in the schema. */
+  /** Whether a record with a channel that is not in the schema is rejected, or the channel ignored. */
   extraChannels: 'reject' | 'ignore';
   conditions: readonly ConditionSpec[];
 }

@@ -4,7 +4,7 @@
  */
 import type { CalendarTime } from './calendar';
 
-/** Reads a text that is written by the pattern; undefined for any other text. */
+/** Parses a text that matches the pattern; undefined for any other text. */
 export type ReadPattern = (text: string) => CalendarTime | undefined;
 
 /** Letters with their group. A doubled letter accepts one digit, too; `S` and `X` may be repeated. */

@@ -135,5 +135,5 @@ function assertShape(
     [prior.priorValues, prior.priorTimes].every(
       (column) => column === undefined || column.length === (pixels === true ? 0 : keys.length * channels),
     );
-  if (!fits) throw new RangeError('windows have another shape');
+  if (!fits) throw new RangeError('the stored windows have another shape than the configured ones');
 }

@@ -13,23 +13,23 @@ export type KafkaLog = Readonly<
   Record<'warn' | 'info' | 'debug', (message: string, fields: Record<string, unknown>) => void>
 >;
 
-/** Fields of kafkajs that the daemon's own log lines already have, or leave out. */
+/** Fields of kafkajs that the daemon's log lines already have or leave out. */
 const ownFields: readonly string[] = ['timestamp', 'logger', 'message', 'stack'];
 
 /**
- * The level of kafkajs' line, lowered: kafkajs logs each failed attempt as an error and routine as info. The error after the
- * last attempt reaches the source or the sink, which name the topic and the cause in one line.
+ * The level of a kafkajs line, lowered: kafkajs logs each failed attempt as an error, and routine as info. The error after the
+ * last attempt reaches the source or the sink, which log it with the topic and the cause.
  */
 function levelOf(level: logLevel): 'info' | 'debug' {
   return level === logLevel.ERROR ? 'info' : 'debug';
 }
 
-/** Time within which a repeated line is logged at debug, ms: an unreachable broker repeats the same few lines. */
+/** Time within which a repeated line is logged at debug level, ms: an unreachable broker repeats the same few lines. */
 const quietMs = 60_000;
-/** Distinct lines to compare with. */
+/** Maximum number of distinct lines that are stored to recognise repetitions. */
 const maxLines = 100;
 
-/** Logs the lines of kafkajs, repeated ones at debug. */
+/** Logs the lines of kafkajs, with repetitions at debug level. */
 function createLineLog(log: KafkaLog): (entry: LogEntry) => void {
   const loggedAt = new Map<string, number>();
   return ({ namespace, level: given, log: entry }) => {
@@ -49,16 +49,16 @@ function createLineLog(log: KafkaLog): (entry: LogEntry) => void {
   };
 }
 
-/** Addresses of a cluster, and how to connect. */
+/** Addresses of a cluster, and the settings of the connection. */
 export interface KafkaConnection extends Partial<KafkaSecurity> {
   brokers: readonly string[];
 }
 
 export interface KafkaClientOptions extends KafkaConnection {
   clientId: string;
-  /** Use outside of the daemon; brokers see it as the suffix of the client id. */
+  /** Purpose of a client outside of the daemon; brokers see it as the suffix of the client id. */
   purpose?: 'train' | 'replay' | 'labels';
-  /** Gets every line of kafkajs. */
+  /** Receives every line of kafkajs. */
   log: KafkaLog;
 }
 

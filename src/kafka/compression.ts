@@ -1,6 +1,7 @@
 /**
- * Compression codecs of Kafka. gzip is part of Node; the others are packages with native libraries, loaded on first use, so that
- * a platform without one of them lacks only that codec. No codec unpacks a batch before it is known to stay within the limit.
+ * Compression codecs of Kafka. gzip is part of Node. The others are packages with native libraries, which are loaded on first
+ * use, so a platform without one of them lacks only that codec. No codec decompresses a batch before its size is known to be
+ * within the limit.
  */
 import { promisify } from 'node:util';
 import zlib from 'node:zlib';
@@ -15,7 +16,7 @@ interface Codec {
   decompress(bytes: Buffer): Promise<Buffer>;
 }
 
-/** Limit of an unpacked batch, bytes. Brokers accept batches of 1 MiB unless configured otherwise, packed. */
+/** Maximum size of a decompressed batch, bytes. Brokers accept compressed batches of 1 MiB unless configured otherwise. */
 export const maxUnpackedBytes = 64 * 1024 * 1024;
 
 /** Registers every codec of Kafka with kafkajs. */
@@ -38,7 +39,7 @@ export function createLazyCodec(name: string, packageName: string, load: () => P
   let loading: Promise<Codec> | undefined;
   function loaded(): Promise<Codec> {
     return (loading ??= load().catch((cause: unknown) => {
-      // Not retriable: loading would fail again until the package is installed.
+      // The error is not retriable, as loading would fail again until the package is installed.
       throw new KafkaJSNonRetriableError(
         `Kafka messages compressed with ${name} cannot be read or written: package ${packageName} cannot be loaded: ${messageOf(cause)}`,
       );
@@ -59,7 +60,7 @@ export function createLazyCodec(name: string, packageName: string, load: () => P
   };
 }
 
-/** @throws DecodeError if a batch may unpack to more than `maxUnpackedBytes` */
+/** @throws DecodeError if a batch may decompress to more than `maxUnpackedBytes` */
 function assertWithin(bytes: number): void {
   if (bytes <= maxUnpackedBytes) return;
   throw new DecodeError('batch_too_large', `the batch unpacks to more than ${maxUnpackedBytes} bytes`);
@@ -87,7 +88,7 @@ const blockHeaderBytes = blockMagic.length + 8;
 export async function loadSnappy(): Promise<Codec> {
   const { compress, uncompress } = await import('snappy');
   return {
-    // All clients also read a single block without the header.
+    // All clients can also read a single block without the header.
     compress,
     async decompress(bytes) {
       const blocks = snappyBlocks(bytes);
@@ -111,7 +112,7 @@ function snappyBlocks(bytes: Buffer): Buffer[] {
   return blocks;
 }
 
-/** The size of an unpacked block, which stands before it as a variable-length integer, bytes. */
+/** Size of a decompressed block in bytes, stored before it as a variable-length integer. */
 function snappyContent(block: Buffer): number {
   let size = 0;
   for (let i = 0; i < 5; i++) {
@@ -134,7 +135,7 @@ export async function loadLz4(): Promise<Codec> {
   };
 }
 
-/** Node has zstd since 22.15. */
+/** Loads the zstd codec. Node has one since 22.15. */
 export async function loadZstd(): Promise<Codec> {
   type Transform = typeof zlib.gzip;
   const { zstdCompress, zstdDecompress } = zlib as { zstdCompress?: Transform; zstdDecompress?: Transform };

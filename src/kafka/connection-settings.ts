@@ -1,4 +1,4 @@
-/** Keys of a connection to Kafka, which the source and the sink both have: brokers, TLS and SASL. */
+/** Keys of a connection to Kafka, common to the source and the sink: brokers, TLS and SASL. */
 import { show, choice, flag, path, secret, text } from '../schema/formats';
 import { brokers, url } from '../schema/network-formats';
 import type { Parsed, Section } from '../schema/key';
@@ -7,7 +7,7 @@ import type { SectionRule } from '../schema/rule';
 export const authoritiesDoc =
   'File of certificate authorities (PEM) to trust. Empty: the authorities that Node trusts.';
 
-/** Path of a file that need not be given. */
+/** Path of an optional file. */
 export const optionalFile = (doc: string) => path({ doc, default: '' }, { empty: true });
 
 const security = {
@@ -58,14 +58,14 @@ const security = {
   },
 } satisfies Section;
 
-/** @param doc of the key `brokers` */
+/** @param doc documentation of the key `brokers` */
 export function connectionSection(doc: string): typeof security & { brokers: ReturnType<typeof brokers> } {
   return { brokers: brokers({ doc, default: [] }), ...security };
 }
 
 export type KafkaConnectionSettings = Parsed<ReturnType<typeof connectionSection>>;
 
-/** @param variables how the environment variables of the section begin, such as `VAEMON_KAFKA` */
+/** @param variables prefix of the environment variables of the section, such as `VAEMON_KAFKA` */
 export function connectionRules(variables: string): SectionRule<KafkaConnectionSettings>[] {
   const rule = (
     key: string,

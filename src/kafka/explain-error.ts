@@ -1,6 +1,6 @@
 /**
- * What a failure of Kafka means, in one line: the topic that does not exist, the right that is missing, the brokers that do not
- * answer. kafkajs reports the error that its retries end with, such as a closed connection, and names no topic.
+ * Explains a failure of Kafka in one line: a topic does not exist, a right is missing, or the brokers do not answer. kafkajs
+ * reports only the last error of its retries, such as a closed connection, without the topic.
  */
 import type { Admin, Kafka } from 'kafkajs';
 import { causesOf } from '../errors';
@@ -16,10 +16,10 @@ export interface KafkaUse {
   groupId?: string;
 }
 
-/** Time that the question for the topics may take, ms. */
+/** Timeout of the request for the topics, ms. */
 const askingMs = 5_000;
 
-/** Rights by the error of the protocol. https://kafka.apache.org/protocol#protocol_error_codes */
+/** The missing right, by the error code of the protocol. https://kafka.apache.org/protocol#protocol_error_codes */
 const missingRight = (type: unknown, { topics, access, groupId = '' }: KafkaUse): string | undefined => {
   const list = topics.join(', ');
   switch (type) {
@@ -36,7 +36,7 @@ const missingRight = (type: unknown, { topics, access, groupId = '' }: KafkaUse)
   }
 };
 
-/** Settles after all requests, and never rejects. */
+/** Returns an error with an explanation. Settles after all requests, and never rejects. */
 export async function explainKafkaError(error: unknown, use: KafkaUse): Promise<Error> {
   const { brokers, access } = use;
   const where = brokers.join(', ');
@@ -62,7 +62,7 @@ function rootOf(error: unknown): string {
   return firstLineOf([...causesOf(error)].at(-1) ?? error);
 }
 
-/** Topics that the user may describe; undefined if Kafka does not answer. Creates no topic. */
+/** Topics that the user may describe; undefined if Kafka does not answer. No topic is created. */
 async function listTopics(kafka: Kafka): Promise<string[] | undefined> {
   const admin: Admin = kafka.admin({ retry: { retries: 1, maxRetryTime: 500 } });
   let topics: string[] | undefined;

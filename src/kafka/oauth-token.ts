@@ -12,7 +12,7 @@ const maxAgeMs = 60_000;
 
 const timeoutMs = 5_000;
 
-/** Returns a function that resolves with a valid token, or rejects if there is none. */
+/** Returns a function that resolves to a valid token, or rejects if there is none. */
 export function createTokenSource(settings: OAuthSettings, now = Date.now): () => Promise<string> {
   let current: { token: Promise<string>; until: number } | undefined;
 
@@ -46,7 +46,7 @@ export function createTokenSource(settings: OAuthSettings, now = Date.now): () =
   return async () => {
     if (settings.tokenFile !== '') return readSecret('', settings.tokenFile);
     if (current === undefined || current.until <= now()) {
-      // Concurrent calls wait for the same answer.
+      // Concurrent calls share one request.
       current = { token: fetchToken(), until: Infinity };
     }
     try {
@@ -58,13 +58,13 @@ export function createTokenSource(settings: OAuthSettings, now = Date.now): () =
   };
 }
 
-/** Reads only these fields; the rest of an answer may contain a token and is never shown. */
+/** Reads only these fields: the rest of an answer may contain a token, and must never be logged. */
 function parseAnswer(body: string) {
   let answer: unknown;
   try {
     answer = JSON.parse(body);
   } catch {
-    // An HTML page.
+    // The answer is not JSON, such as an HTML page.
   }
   const fields = typeof answer === 'object' && answer !== null ? (answer as Record<string, unknown>) : {};
   const { access_token: token, expires_in: seconds, error } = fields;

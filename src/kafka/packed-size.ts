@@ -1,6 +1,6 @@
 /**
- * The largest size that packed data can unpack to, from the headers of its frames and blocks alone: the libraries that unpack
- * LZ4 and zstd have no limit of their own. Formats: LZ4 frame 1.6.4; zstd, RFC 8878. Data that are not of the format throw a
+ * The largest size that packed data can decompress to, computed from the headers of its frames and blocks alone: the libraries
+ * that decompress LZ4 and zstd have no limit. Formats: LZ4 frame 1.6.4; zstd, RFC 8878. Data in another format cause a
  * RangeError.
  */
 
@@ -9,12 +9,12 @@ const zstdMagic = 0xfd2fb528;
 /** Skippable frames of both formats have the magic numbers 0x184D2A50 to 0x184D2A5F. */
 const isSkippable = (magic: number): boolean => magic >>> 4 === 0x184d2a5;
 
-/** A byte of an LZ4 block stands for at most this many bytes of its content. */
+/** A byte of an LZ4 block decompresses to at most this many bytes. */
 const lz4Expansion = 255;
-/** Content of a zstd block. */
+/** Maximum content of a zstd block, bytes. */
 const zstdBlockBytes = 128 * 1024;
 
-/** Sums over the frames; `readFrame` returns the largest content of one, and where the next one begins. */
+/** Sums over the frames; `readFrame` returns the largest possible content of one, and the position of the next. */
 function sumFrames(
   bytes: Buffer,
   magic: number,
@@ -34,7 +34,7 @@ function sumFrames(
   return sum;
 }
 
-/** Bytes that an LZ4 frame, or several, can unpack to. */
+/** Bytes that one or several LZ4 frames can decompress to. */
 export function largestLz4Content(bytes: Buffer): number {
   return sumFrames(bytes, lz4Magic, (start) => {
     const flags = bytes.readUInt8(start);
@@ -57,7 +57,7 @@ export function largestLz4Content(bytes: Buffer): number {
   });
 }
 
-/** Bytes that a zstd frame, or several, can unpack to. */
+/** Bytes that one or several zstd frames can decompress to. */
 export function largestZstdContent(bytes: Buffer): number {
   return sumFrames(bytes, zstdMagic, (start) => {
     const descriptor = bytes.readUInt8(start);
@@ -71,7 +71,7 @@ export function largestZstdContent(bytes: Buffer): number {
       isLast = (header & 1) !== 0;
       const type = (header >> 1) & 3;
       const size = header >> 3;
-      // 0: plain; 1: one byte, repeated; 2: packed.
+      // Block types: 0 = plain; 1 = one byte, repeated; 2 = compressed.
       if (type === 3) throw new RangeError('a block has a reserved type');
       content += type === 2 ? zstdBlockBytes : size;
       at += 3 + (type === 1 ? 1 : size);

@@ -1,12 +1,12 @@
 /**
- * Which rights a user has, asked for by requests that change nothing. A broker checks the right before anything else, so a
- * request that cannot succeed tells whether it is there: a heartbeat of no member, a record for a partition that does not exist.
+ * Finds out which rights a user has, by requests without effect. A broker checks the right first, so a request that cannot
+ * succeed shows whether the user has it: a heartbeat of a non-existent member, or a record for a non-existent partition.
  */
 import type { Kafka } from 'kafkajs';
 import { causesOf } from '../errors';
 import { backOffMs, pause } from '../system/pause';
 
-/** The part of kafkajs' cluster that is used; its public clients send none of these requests alone. */
+/** The part of kafkajs' cluster that is used; its public clients cannot send these requests separately. */
 interface Cluster {
   connect(): Promise<void>;
   disconnect(): Promise<void>;
@@ -51,7 +51,7 @@ export async function openRights(kafka: Kafka) {
     return cluster.findBroker({ nodeId: nodeId! });
   }
 
-  /** kafkajs' own search for a coordinator hides why there is none. */
+  /** Finds a coordinator. That of kafkajs hides the reason if there is none. */
   async function coordinatorOf(id: string, kind: keyof typeof coordinators): Promise<Broker> {
     const any = await cluster.findControllerBroker();
     const { coordinator } = await any.findGroupCoordinator({
@@ -63,7 +63,7 @@ export async function openRights(kafka: Kafka) {
 
   return {
     /**
-     * Reads at an offset that exists. Returns the time of the first record that arrives, Unix ms; undefined if none does.
+     * Reads at an existing offset. Returns the time of the first record that arrives, Unix ms; undefined if none arrives.
      * @throws Error if the topic cannot be read
      */
     async read(topic: string, partition: number, offset: string): Promise<number | undefined> {
@@ -95,7 +95,9 @@ export async function openRights(kafka: Kafka) {
         const broker = await cluster.findControllerBroker();
         await broker.initProducerId({ transactionTimeout: 1000 });
       }),
-    /** Whether the user may see a transactional id: to begin a transaction with it would end that of a running process. */
+    /**
+     * Whether the user may describe a transactional id. To begin a transaction with it would abort that of a running process.
+     */
     canSeeTransactions: (transactionalId: string): Promise<boolean> =>
       isAllowed(async () => {
         await coordinatorOf(transactionalId, 'transactions');
@@ -104,7 +106,7 @@ export async function openRights(kafka: Kafka) {
   };
 }
 
-/** Errors that a broker returns only after it has checked the right: the right is there. */
+/** Errors that a broker returns only after it has checked the right, so the user has the right. */
 const beyondTheRight: readonly unknown[] = [
   'UNKNOWN_TOPIC_OR_PARTITION',
   'UNKNOWN_MEMBER_ID',
@@ -116,7 +118,7 @@ const attempts = 6;
 const maxBackOffMs = 2_000;
 
 /**
- * A broker that has just started refuses requests for a while.
+ * Repeats the request for a while, as a broker that has just started refuses requests.
  * @throws Error if the request fails for another reason than a right
  */
 async function isAllowed(request: () => Promise<void>): Promise<boolean> {

@@ -14,7 +14,7 @@ import { readSecret, readText } from '../system/secret';
 export type KafkaSecurity = Pick<KafkaConnectionSettings, 'tls' | 'sasl'>;
 type SaslSettings = KafkaSecurity['sasl'];
 
-/** The settings as options of kafkajs. */
+/** Converts the settings to options of kafkajs. */
 export function securityOptions({ tls, sasl }: KafkaSecurity): Pick<KafkaConfig, 'socketFactory' | 'sasl'> {
   return {
     ...(tls.enabled && { socketFactory: createTlsSockets(tls) }),
@@ -27,7 +27,7 @@ export function isExposed({ tls, sasl }: KafkaSecurity): boolean {
   return !tls.enabled && (sasl.mechanism === 'plain' || sasl.mechanism === 'oauthbearer');
 }
 
-/** The same as in kafkajs, ms. */
+/** The same interval as in kafkajs, ms. */
 const keepAliveMs = 60_000;
 
 function createTlsSockets({ ca, cert, key }: KafkaSecurity['tls']): ISocketFactory {
@@ -56,7 +56,7 @@ function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl
   return {
     mechanism,
     username: sasl.username,
-    // kafkajs asks for it whenever it authenticates.
+    // A getter, as kafkajs reads the password whenever it authenticates.
     get password() {
       try {
         return readSecret(sasl.password, sasl.passwordFile);
@@ -68,8 +68,8 @@ function saslOptions(mechanism: Exclude<SaslSettings['mechanism'], 'none'>, sasl
 }
 
 /**
- * Not retriable, since kafkajs would retry at once; source and sink retry with pauses. kafkajs keeps only the message, so it
- * contains all causes.
+ * The error is not retriable, since kafkajs would retry at once; source and sink retry with pauses. kafkajs keeps only the
+ * message, so it contains all causes.
  */
 function throwCredentialsError(cause: unknown): never {
   const reasons = Array.from(causesOf(cause), ({ message }) => message);

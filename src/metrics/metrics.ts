@@ -19,7 +19,7 @@ import { sourceMetrics } from './source';
 
 /** All metrics of a detector, by the name of the method that records them. */
 export const detectorMetrics = {
-  /** A function is called at each scrape. */
+  /** Called at each scrape. */
   ready: combined(
     { set: flag('vaemon_ready', 'Whether the detector scores records: it has its source and a model.') },
     ({ set }, { onScrape }) => {
@@ -38,7 +38,7 @@ export const detectorMetrics = {
   ...modelMetrics,
 };
 
-/** How the metrics of one detector are recorded. */
+/** The methods that record the metrics of one detector. */
 export type DetectorMetrics = Recordings<typeof detectorMetrics>;
 
 export interface MetricsOptions {
@@ -48,7 +48,9 @@ export interface MetricsOptions {
   engine: string;
   /** Unix ms. */
   now?: () => number;
-  /** Also CPU, memory, event loop and garbage collection of the process; these observers are never removed. */
+  /**
+   * Whether to export CPU, memory, event loop and garbage collection of the process as well; these observers are never removed.
+   */
   process?: boolean;
 }
 
@@ -58,12 +60,12 @@ export function createMetrics(options: MetricsOptions) {
   return createMetricsOf(detectorMetrics, options);
 }
 
-/** Declares metrics in a registry of their own, so that two daemons in one process stay apart. */
+/** Declares metrics in a separate registry, so that two daemons in one process do not share metrics. */
 export function createMetricsOf<Recorders extends Record<string, Recorder<unknown>>>(
   recorders: Recorders,
   { version, engine, now = Date.now, process: withProcess = true }: MetricsOptions,
 ) {
-  // One text format only: after one OpenMetrics scrape prom-client's text output loses `_total` for good.
+  // The only format: after one OpenMetrics scrape, prom-client's text output would lack `_total` permanently.
   const declarations = { registry: new Registry(), descriptions: [] as MetricDescription[] };
   const { registry, descriptions } = declarations;
   const buildInfo = new Gauge<string>(declare(declarations, buildDescription));
@@ -82,13 +84,13 @@ export function createMetricsOf<Recorders extends Record<string, Recorder<unknow
       for (const update of updates) update();
       return registry.metrics();
     },
-    /** Of the process. */
+    /** Metrics of the process's configuration. */
     configuration,
     /** Descriptions of the metrics of vaemon, for the documentation. */
     describe: (): readonly MetricDescription[] => descriptions,
     /**
-     * Starts the metrics of one detector: each of its counters exists with 0 from now on. One that is started again has the
-     * same metrics.
+     * Starts the metrics of one detector, whose counters exist with value 0 from now on. A detector that is started again gets
+     * the same metrics.
      */
     forDetector(detector: string, bounds: LabelBounds): Recordings<Recorders> {
       const known = detectors.get(detector);
@@ -113,7 +115,7 @@ const buildDescription: MetricDescription = {
 
 function collectProcessMetrics(registry: Registry): void {
   collectDefaultMetrics({ register: registry });
-  // `promtool check metrics` refuses gauges that are named like a counter; the same numbers by type remain.
+  // `promtool check metrics` rejects gauges with names like counters; the same numbers by type remain.
   for (const misnamed of ['active_handles', 'active_requests', 'active_resources']) {
     registry.removeSingleMetric(`nodejs_${misnamed}_total`);
   }

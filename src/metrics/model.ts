@@ -15,7 +15,7 @@ const trialResults = ['promoted', 'refused', 'kept', 'rolled_back', 'withdrawn']
 const trainingResults = ['ok', ...retrainingFailures] as const;
 
 export const modelMetrics = {
-  /** A model version takes over scoring; `createdAt` in Unix ms. */
+  /** A model version starts scoring; `createdAt` in Unix ms. */
   modelLoaded: combined(
     {
       info: gaugeBy('vaemon_model_info', 'Always 1; the label is the model version in use.', {
@@ -52,7 +52,7 @@ export const modelMetrics = {
     'vaemon_cold_start',
     'Whether a linear model scores until the first one of the configured kind is trained.',
   ),
-  /** At the load of a version, and from then on with live records. */
+  /** Set when a version is loaded, and updated with live records. */
   detectionPower: combined(
     {
       now: gaugeBy(
@@ -67,7 +67,7 @@ export const modelMetrics = {
       ),
     },
     ({ now, trained }) => ({
-      /** @param power undefined if the version has none */
+      /** @param power undefined if the version's power was not measured */
       trained(power: Partial<Record<FaultKind, number>> = {}) {
         for (const kind of faultKinds) {
           trained(kind, power[kind]);
@@ -107,7 +107,7 @@ export const modelMetrics = {
       },
     }),
   ),
-  /** Records that the newest training has read, and those of them that it left out, by reason. */
+  /** Numbers of records that the newest training read, and that it left out, by reason. */
   trainingHistory: combined(
     {
       read: gauge('vaemon_training_history_records', 'Records that the newest training has read.'),
@@ -126,7 +126,7 @@ export const modelMetrics = {
         for (const reason of rejectReasons) rejected(reason, byReason[reason]);
       },
   ),
-  /** Records that a version has scored in the shadow of the one in use, and the seconds that this took. */
+  /** Number of records that a version has scored in the shadow of the one in use, and the seconds that this took. */
   shadowScored: combined(
     {
       records: counter(
@@ -141,7 +141,7 @@ export const modelMetrics = {
         seconds(took);
       },
   ),
-  /** A trial of a new version. */
+  /** Metrics of the trial of a new version. */
   trial: combined(
     {
       ended: counterBy(

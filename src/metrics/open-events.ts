@@ -1,9 +1,9 @@
-/** Metrics of single open events: the only ones whose labels hold keys of records, so their number is bounded by the caller. */
+/** Metrics of single open events. Only these have keys of records as labels, so the caller must bound their number. */
 import { leadOf, maxKeyLabel, type AnomalyEvent } from '../domain/anomaly-event';
 import { shorten } from '../system/shorten';
 import { combined, counter, gauge, listedGauge } from './recorder';
 
-/** Events that were in a scrape and are not known to be over; the oldest of more are forgotten. */
+/** Maximum number of events that were in a scrape and are not known to be over; the oldest are dropped first. */
 const maxScraped = 10_000;
 
 const labels = [
@@ -17,11 +17,11 @@ const labels = [
 
 type Lead = ReturnType<typeof leadOf>;
 
-/** The open events that people are alarmed by. */
+/** Open events that are not muted. */
 export interface OpenEvents {
-  /** Those with a series, the most surprising first. */
+  /** Events with a series, the most surprising first. */
   listed: readonly AnomalyEvent[];
-  /** Number of the others. */
+  /** Number of other open events. */
   others: number;
 }
 
@@ -62,7 +62,7 @@ export const openEventMetrics = {
       let find = (): OpenEvents => ({ listed: [], others: 0 });
       const scraped = new Set<string>();
 
-      /** Two events of a device cannot have the same labels: the more surprising one, which comes first, has the series. */
+      /** If two events of a device would have the same labels, the more surprising one, which comes first, gets the series. */
       function list(events: readonly AnomalyEvent[]) {
         const listed = new Map<string, { labels: Record<string, string>; event: AnomalyEvent; lead: Lead }>();
         for (const event of events) {

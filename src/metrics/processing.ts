@@ -1,4 +1,4 @@
-/** Metrics of batches on their way from decoding to the sinks, and of the state that they update. */
+/** Metrics of batches between decoding and the sinks, and of the state that they update. */
 import { transactionResults } from '../sinks/sink';
 import { stateErrorReasons } from '../state/rules';
 import {
@@ -40,7 +40,7 @@ export const processingMetrics = {
     'Batches that a sink failed to write; the source delivers them again.',
     sink,
   ),
-  /** Each takes the name of the sink first. */
+  /** The first argument of each is the name of the sink. */
   notifications: combined(
     {
       delivered: counterBy(

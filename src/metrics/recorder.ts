@@ -1,4 +1,7 @@
-/** Building blocks of the metrics: each declares its metrics in a registry and returns how a detector records them. */
+/**
+ * Building blocks of the metrics. Each declares metrics in a registry, and returns the methods by which a detector records
+ * them.
+ */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import { createListedGauge, type ListedSample } from './listed-gauge';
 import { createTypedHistogram } from './typed-histogram';
@@ -9,7 +12,7 @@ export interface LabelBounds {
   topics: readonly string[];
   /** Names of the sinks. */
   sinks: readonly string[];
-  /** Names of those that send events to people. */
+  /** Names of the sinks that send events to people. */
   notifiers?: readonly string[];
 }
 
@@ -18,13 +21,13 @@ export interface DetectorScope extends LabelBounds {
   detector: string;
   /** Unix ms. */
   now: () => number;
-  /** Calls `update` before each scrape, for values that change by themselves. */
+  /** Registers a function that is called before each scrape, for values that change without being recorded. */
   onScrape: (update: () => void) => void;
 }
 
 export interface LabelDescription {
   name: string;
-  /** One sentence or the list of values, for docs/metrics.md. */
+  /** One sentence on the label, or the list of its values, for docs/metrics.md. */
   meaning: string;
 }
 
@@ -46,10 +49,10 @@ export interface Declarations {
   descriptions: MetricDescription[];
 }
 
-/** Declares metrics once per registry; the returned function starts the series of one detector. */
+/** Declares metrics once per registry. The returned function starts the series of one detector. */
 export type Recorder<Recording> = (declarations: Declarations) => (scope: DetectorScope) => Recording;
 
-/** How each of these metrics is recorded for one detector. */
+/** The methods that record these metrics for one detector. */
 export type Recordings<Recorders> = {
   [Name in keyof Recorders]: Recorders[Name] extends Recorder<infer Recording> ? Recording : never;
 };
@@ -71,7 +74,7 @@ export function declare(declarations: Declarations, description: MetricDescripti
   return { name, help, labelNames: labels.map((label) => label.name), registers: [declarations.registry] };
 }
 
-/** Declares a metric of detectors: their name is its first label. */
+/** Declares a metric of detectors; its first label is the name of the detector. */
 function declareFor(
   declarations: Declarations,
   type: MetricDescription['type'],

@@ -1,4 +1,4 @@
-/** Metrics of records: how many arrived, what became of them, and how surprising they are. */
+/** Metrics of records: how many arrived, their outcome, and their surprise. */
 import type { Staleness } from '../domain/continuity';
 import { rejectReasons } from '../errors';
 import { createAlarmRing } from './alarm-ring';

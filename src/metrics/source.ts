@@ -37,7 +37,7 @@ export const sourceMetrics = {
     'vaemon_source_connected',
     'Whether the source is connected and its starting position is known.',
   ),
-  /** The source has answered a request for records, possibly with none. */
+  /** The source received an answer to a request for records, possibly without records. */
   sourceFetched: combined(
     {
       fetched: gauge(

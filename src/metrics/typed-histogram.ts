@@ -1,15 +1,15 @@
-/** A Prometheus histogram that observes whole arrays: a labelled `observe` of prom-client takes 0.5 µs per value. */
+/** A Prometheus histogram that observes whole arrays: `observe` of prom-client with labels takes 0.5 µs per value. */
 import type { Histogram, Registry } from 'prom-client';
 
 /**
- * Observes the first `count` values. NaN counts in the +Inf bucket and is not added to the sum; infinity adds 324
+ * Observes the first `count` values. NaN counts in the +Inf bucket and is not added to the sum; for infinity, 324 is added
  * (−log10 of the smallest positive double), because a sum cannot recover from either.
  */
 type Observe = (values: Float64Array, count: number) => void;
 
 interface Counts {
   labels: Readonly<Record<string, string>>;
-  /** Per bucket, not cumulative; the last one is +Inf. */
+  /** Counts by bucket, not cumulative; the last bucket is +Inf. */
   buckets: Float64Array;
   sum: number;
 }

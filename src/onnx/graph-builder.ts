@@ -11,12 +11,12 @@ export class OnnxGraphBuilder {
   private readonly inputs: ValueInfo[] = [];
   private names = 0;
 
-  /** A node with one output; returns the name of the output. */
+  /** Adds a node with one output; returns the name of the output. */
   node(operator: string, inputs: readonly string[], attributes?: Node['attributes']): string {
     return this.nodes(operator, inputs, 1, attributes)[0]!;
   }
 
-  /** A node with several outputs; returns their names. */
+  /** Adds a node with several outputs; returns their names. */
   nodes(
     operator: string,
     inputs: readonly string[],
@@ -28,44 +28,47 @@ export class OnnxGraphBuilder {
     return outputs;
   }
 
-  /** A constant float32 scalar. */
+  /** Adds a constant float32 scalar. */
   scalar(value: number): string {
     return this.constant('float32', [], Float32Array.of(value));
   }
 
-  /** A constant int64 list, as for shapes and axes. */
+  /** Adds a constant int64 list, as for shapes and axes. */
   list(values: readonly number[]): string {
     return this.constant('int64', [values.length], BigInt64Array.from(values, BigInt));
   }
 
-  /** A constant float32 tensor of ones. */
+  /** Adds a constant float32 tensor of ones. */
   ones(shape: readonly number[]): string {
     const size = shape.reduce((product, length) => product * length, 1);
     return this.constant('float32', shape, new Float32Array(size).fill(1));
   }
 
-  /** A constant float64 list. */
+  /** Adds a constant float64 list. */
   doubles(values: readonly number[]): string {
     return this.constant('float64', [values.length], Float64Array.from(values));
   }
 
-  /** An input of the graph; returns its name. */
+  /** Adds an input of the graph; returns its name. */
   input(info: ValueInfo): string {
     this.inputs.push(info);
     return info.name;
   }
 
-  /** A constant tensor with a name, such as a weight. */
+  /** Adds a constant tensor with a given name, such as a weight. */
   weight(name: string, shape: readonly number[], data: Float32Array): void {
     this.initializers.set(name, { name, type: 'float32', shape, data });
   }
 
-  /** A second name for a value. */
+  /** Adds a second name for a value. */
   copy(from: string, to: string): void {
     this.nodeList.push({ operator: 'Identity', inputs: [from], outputs: [to], attributes: {} });
   }
 
-  /** A constant of a recording. Equal values are written as one, which onnxruntime expands when it loads the file. */
+  /**
+   * Adds a constant of a recording. If all values are equal, only one is written, which onnxruntime expands when it loads the
+   * file.
+   */
   recorded({ shape, type, data }: RecordedConstant): string {
     if (type === 'bool') return this.constant(type, shape, Uint8Array.from(data));
     if (type === 'int32') return this.constant(type, shape, Int32Array.from(data));

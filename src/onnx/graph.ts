@@ -1,7 +1,7 @@
 /**
- * Writes recorded kernels as an ONNX graph, kernel for kernel (operators.ts), so there is no second definition of a model.
- * From two recordings, of batches of different size, the graph takes batches of any size: sizes that differ between the
- * recordings depend on the batch.
+ * Writes recorded kernels as an ONNX graph, kernel by kernel (operators.ts), so there is no second definition of a model. Two
+ * recordings of batches of different size yield a graph for batches of any size: sizes that differ between the recordings
+ * depend on the batch.
  */
 import type { KernelCall, RecordedValue, Recording } from '../tensor';
 import { OnnxGraphBuilder } from './graph-builder';
@@ -32,7 +32,7 @@ export const batchDimension = 'batch';
 
 /**
  * The bytes of a `.onnx` file; its outputs have the names of the recording.
- * @throws UntranslatableError if a kernel or a use of it has no counterpart in ONNX
+ * @throws UntranslatableError if ONNX has no equivalent of a kernel or of its attributes
  */
 export function writeGraph({ name, recordings, named, metadata = {}, prelude }: GraphParts): Uint8Array {
   const graph = new OnnxGraphBuilder();
@@ -55,7 +55,7 @@ class GraphWriter {
     private readonly second: Recording | undefined,
   ) {}
 
-  /** An input or a weight of the recording, or a value that the prelude computed for it. */
+  /** Adds an input or a weight of the recording, or a value that the prelude computed for it. */
   addNamed({ name, ids, data }: NamedTensor, computed: string | undefined): void {
     const value = useOf(this.first, ids[0]!);
     // An unused tensor is not part of the graph.
@@ -110,7 +110,10 @@ class GraphWriter {
     };
   }
 
-  /** Gives values the names of the outputs; a value that is no node's output, or another output, is copied. */
+  /**
+   * Gives values the names of the outputs. A value that is not the output of a node, or that is another output already, is
+   * copied.
+   */
   addOutputs(): ValueInfo[] {
     const { outputs } = this.first;
     return Object.entries(outputs).map(([output, { id, shape, type }]) => {
@@ -118,7 +121,7 @@ class GraphWriter {
       if (!this.graph.isComputed(value.name) || value.name in outputs) this.graph.copy(value.name, output);
       else {
         this.graph.rename(value.name, output);
-        // A kernel that changes nothing, such as a sum over one number, has its input as its output.
+        // The output of a kernel that changes nothing, such as a sum over one number, is its input.
         for (const [one, alias] of this.values)
           if (alias.name === value.name) this.values.set(one, { ...alias, name: output });
       }
@@ -142,7 +145,7 @@ function mergeShapes(shape: readonly number[], other: readonly number[] | undefi
   return shape.map((size, i) => (other === undefined || other[i] === size ? size : undefined));
 }
 
-/** An attribute, undefined where it depends on the batch. */
+/** Merges an attribute of both recordings; undefined if it depends on the batch. */
 function merge(a: unknown, b: unknown): unknown {
   if (Array.isArray(a) && Array.isArray(b) && a.length === b.length)
     return a.map((item, i) => merge(item, b[i]));

@@ -24,7 +24,7 @@ export interface TracedCall {
   outputs: readonly Omit<TracedValue, 'name'>[];
 }
 
-/** A computation has no counterpart in ONNX, so tfjs must run it. */
+/** ONNX has no equivalent of a computation, so tfjs must run it. */
 export class UntranslatableError extends Error {
   override readonly name = 'UntranslatableError';
 }
@@ -58,7 +58,7 @@ function members({ inputs }: TracedCall): string[] {
     .map((key) => inputs[key]!.name);
 }
 
-/** Undefined: all dimensions. */
+/** Undefined = all dimensions. */
 function axesOf(given: unknown): number[] | undefined {
   return given === null || given === undefined ? undefined : [given as number | number[]].flat();
 }
@@ -76,7 +76,7 @@ function reduction(operator: string, axes: string): Operator {
   };
 }
 
-/** Reshapes to the shape of the output, of which one size at most may depend on the batch. */
+/** Reshapes to the shape of the output, in which at most one size may depend on the batch. */
 const reshape: Operator = (call, graph) => {
   const x = input(call, 'x');
   const { shape } = call.outputs[0]!;
@@ -88,8 +88,8 @@ const reshape: Operator = (call, graph) => {
 };
 
 /**
- * A sum along the last dimension is a product with ones: the order of onnxruntime's own sum depends on the alignment of the
- * row in memory, so that the last bits of a row would depend on its place in the batch.
+ * A sum along the last dimension is written as a product with ones: the order of onnxruntime's own sum depends on the alignment
+ * of the row in memory, so the last bits of a row would depend on its place in the batch.
  */
 const sum: Operator = (call, graph) => {
   const { shape, name } = input(call, 'x');

@@ -1,4 +1,4 @@
-/** Thread of worker-session.ts: opens and runs sessions, one request after the other. */
+/** The thread of worker-session.ts: opens and runs sessions, one request after the other. */
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../system/error-text';
 import { openSession, type Feeds, type Session } from './session';

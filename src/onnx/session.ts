@@ -14,7 +14,7 @@ export type Feeds = Readonly<
 export interface Session {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** Whether the session computes on a thread of its own. */
+  /** Whether the session computes on a separate thread. */
   readonly onThread: boolean;
   /**
    * Computes the wanted outputs. Only one run at a time; the data of the feeds must not change until it resolves. Feeds that
@@ -39,12 +39,12 @@ let loading: Promise<Ort> | undefined;
  * @throws Error if it is not installed, or has no build for this machine
  */
 export function loadOnnxRuntime(): Promise<Ort> {
-  // A variable, because the compiler must not resolve a package that may be absent.
+  // The name is a variable, because the compiler must not resolve a package that may be absent.
   const optional: string = 'onnxruntime-node';
   return (loading ??= import(optional) as Promise<Ort>);
 }
 
-/** Why ONNX Runtime does not load on this machine; undefined if it does. */
+/** The reason why ONNX Runtime does not load on this machine; undefined if it loads. */
 export async function whyNoOnnxRuntime(): Promise<string | undefined> {
   try {
     await loadOnnxRuntime();
@@ -54,7 +54,7 @@ export async function whyNoOnnxRuntime(): Promise<string | undefined> {
   }
 }
 
-/** One thread: with two, each waits for the other in every node, and both wait for other work of the machine. */
+/** With two threads, each waits for the other at every node, and both wait for other work on the machine. */
 const options = {
   intraOpNumThreads: 1,
   interOpNumThreads: 1,
@@ -70,7 +70,7 @@ export const openSession: OpenSession = async (bytes) => {
   const session = await InferenceSession.create(bytes, options);
   const copies = new Map<string, Float32Array>();
 
-  /** A copy of shared memory, which the binding refuses. */
+  /** A copy of shared memory, which the native binding rejects. */
   function unshared(name: string, data: Float32Array): Float32Array {
     if (!types.isSharedArrayBuffer(data.buffer)) return data;
     let copy = copies.get(name);

@@ -9,7 +9,7 @@ import type { Answer, Request, Results, Tasks } from './session-worker';
 
 export interface SessionThread {
   openSession: OpenSession;
-  /** Why the thread has ended, and the age of its oldest request without an answer, s. */
+  /** Reason why the thread has ended, and age of its oldest request without an answer, s. */
   health(): { ended: string | undefined; oldestRequestSeconds: number };
   /** Ends the thread; open requests reject. */
   close(): Promise<void>;
@@ -79,7 +79,7 @@ export function startSessionThread(): SessionThread {
   return {
     openSession,
     health() {
-      // A Map keeps the order of the requests, which are answered in this order.
+      // Requests are answered in their order, which a Map preserves.
       const [oldest] = waiting.values();
       return {
         ended: ended?.message,

@@ -1,4 +1,7 @@
-/** The devices of this process with their newest records and scores, which it saves, and the scores that others have saved. */
+/**
+ * The devices of this process with their newest records and their scores, which are saved, and the saved scores of other
+ * processes.
+ */
 import type { DetectorSettings } from '../config/settings';
 import { createRecentRecords } from './recent-records';
 import { createScoreMinutes, minuteMs } from './score-minutes';
@@ -7,7 +10,7 @@ import { createStoredScores, type DeviceScores, type StoredScoresOptions } from 
 
 interface Device extends DeviceScores, ObservedDevice {}
 
-/** Least time between two saves of the scores, as a multiple of the time that the last one took. */
+/** Least time between two saves of the scores, as a multiple of the duration of the last one. */
 const savingShare = 100;
 
 export interface DevicesOptions extends Omit<StoredScoresOptions, 'intervalMs'> {
@@ -48,7 +51,7 @@ export function createDevices({ settings, ...options }: DevicesOptions) {
   const newest = (): number =>
     [...devices.values()].reduce((most, one) => Math.max(most, one.minutes.newest), 0);
 
-  /** Drops devices all of whose scores are older than those that are kept. Looks for them once a minute at most. */
+  /** Drops devices whose scores are all too old to be kept. Checks at most once a minute. */
   function makeRoom(): boolean {
     if (now() - sweptAt < minuteMs) return false;
     sweptAt = now();
@@ -62,9 +65,9 @@ export function createDevices({ settings, ...options }: DevicesOptions) {
     restore: async (): Promise<void> => adopt(await stored.takeAll()),
     get: (key: string): Device | undefined => devices.get(key),
     /**
-     * The device of a record, whose scores change now.
-     * @param width channels
-     * @returns undefined if there is no room for another one
+     * The device of a record, whose scores are about to change.
+     * @param width number of channels
+     * @returns undefined if the maximum number of devices is reached
      */
     hear(key: string, partition: number, width: number): Device | undefined {
       const device = roomFor(key, partition, width);
@@ -73,9 +76,9 @@ export function createDevices({ settings, ...options }: DevicesOptions) {
       unsaved.add(partition);
       return device;
     },
-    /** Newest minute of a device of this process, by number; 0 without scores. */
+    /** Number of the newest minute of any device of this process; 0 without scores. */
     newest,
-    /** By key, of this process and of others: the newest of each device, whose partition may have moved. */
+    /** Scores by key, of this process and of others: the newest of each device, as its partition may have moved. */
     allScores(): Map<string, DeviceScores> {
       const all = new Map<string, DeviceScores>(devices);
       for (const one of stored.others()) {
@@ -84,13 +87,13 @@ export function createDevices({ settings, ...options }: DevicesOptions) {
       }
       return all;
     },
-    /** Saves the scores. @param all even if that was done a short time ago */
+    /** Saves the scores. @param all even if the last save was a short time ago */
     async save(all: boolean): Promise<void> {
       if (!all && now() - savedAt < savingShare * tookMs) return;
       const began = performance.now();
       for (const partition of [...unsaved]) {
         await stored.save(partition, () => {
-          // Another process had the partition before.
+          // Another process may have had the partition before.
           adopt(stored.take(partition));
           return [...devices.values()].filter((one) => one.partition === partition);
         });

@@ -1,6 +1,6 @@
 /**
- * Events in files, one per event, each replaced in one step by the process that has its partition; and the labels of people, which any
- * process adds, each to a file that only one of them can create:
+ * Events in files, one per event. Each file is replaced in one step by the process that has the partition. Labels, which any
+ * process may add, are in separate files that only one process can create:
  *
  *     <store>/<detector>/past/events/<hash of the id>.json
  *     <store>/<detector>/past/events/<hash of the id>.<revision>.label
@@ -35,9 +35,9 @@ export function createEventFiles(folder: string) {
   const stemOf = (id: string): string => createHash('sha256').update(id).digest('hex').slice(0, 32);
   const pathOf = (id: string): string => join(folder, `${stemOf(id)}.json`);
   const labelPath = (id: string, revision: number): string => join(folder, `${stemOf(id)}.${revision}.label`);
-  /** By name, the state of the file that is known here. */
+  /** By file name, the state of the file when it was last read or written here. */
   const known = new Map<string, string>();
-  /** State of the folder when it was looked at last: it changes with each file that is replaced in it. */
+  /** State of the folder at the last check; it changes whenever a file in it is replaced. */
   let lookedAt = '';
 
   async function read(path: string): Promise<WholeEvent | undefined> {
@@ -52,7 +52,7 @@ export function createEventFiles(folder: string) {
     }
   }
 
-  /** The label with this number, if there is one. */
+  /** The label with this number; undefined if there is none. */
   async function readLabel(id: string, revision: number): Promise<EventLabel | undefined> {
     const text = await unlessMissing(readFile(labelPath(id, revision), 'utf8'));
     return text === undefined ? undefined : (JSON.parse(text) as EventLabel);
@@ -83,19 +83,19 @@ export function createEventFiles(folder: string) {
       await mkdir(folder, { recursive: true, mode: privateFolder });
       return await createAtomically(labelPath(id, revision), JSON.stringify(label));
     },
-    /** Ids of the events that have a label beyond their revision. */
+    /** Ids of the events that have a label newer than their revision. */
     async labelled(events: readonly PastEvent[]): Promise<string[]> {
       const names = new Set((await unlessMissing(readdir(folder))) ?? []);
       const isLabelled = ({ event: { id }, revision }: PastEvent): boolean =>
         names.has(`${stemOf(id)}.${revision + 1}.label`);
       return events.filter(isLabelled).map(({ event }) => event.id);
     },
-    /** Takes the label back. */
+    /** Removes the label again. */
     removeLabel: (id: string, revision: number) => rm(labelPath(id, revision), { force: true }),
     readLabel,
     /**
-     * The events whose files others have written since the last call, and whether there may be new labels. Costs one look at the folder
-     * while nothing is written in it, else one at each file.
+     * The events that other processes have written since the last call, and whether there may be new labels. Checks only the
+     * folder if nothing was written in it, otherwise each file.
      */
     async changes(onBad: (err: unknown) => void): Promise<{ events: WholeEvent[]; changed: boolean }> {
       const state = await fileState(folder);
@@ -111,7 +111,7 @@ export function createEventFiles(folder: string) {
       lookedAt = state;
       return { events: found.flat(), changed: true };
     },
-    /** Every event, in the order in which they were reported first; calls `onBad` for files that contain none. */
+    /** All events, in the order in which they were reported first. Calls `onBad` for files that contain none. */
     async readAll(onBad: (err: unknown) => void): Promise<WholeEvent[]> {
       const names = (await unlessMissing(readdir(folder))) ?? [];
       const events: WholeEvent[] = [];
@@ -127,10 +127,10 @@ export function createEventFiles(folder: string) {
 
 const isEventFile = /^[0-9a-f]{32}\.json$/;
 
-/** Files that are read at the same time. */
+/** Maximum number of files that are read concurrently. */
 const mostReads = 16;
 
-/** Seven digits are what single precision has. */
+/** Rounds to seven digits, the precision of a float32. NaN becomes null. */
 const digits = (value: number): number | null =>
   Number.isFinite(value) ? Number(value.toPrecision(7)) : null;
 
@@ -153,7 +153,7 @@ async function encodeEvent({ channels, records, picture, ...past }: WholeEvent):
   return `${JSON.stringify(stored)}\n`;
 }
 
-/** @throws Error that names the file */
+/** @throws Error with the path of the file */
 function decodeEvent(text: string, path: string): WholeEvent {
   try {
     const stored: unknown = JSON.parse(text);

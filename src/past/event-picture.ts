@@ -1,15 +1,18 @@
-/** The oddest image of an event, drawn with where it is odd. Drawn and compressed when it is first needed: no record waits for it. */
+/**
+ * The most anomalous image of an event, with its anomalous regions marked. It is drawn and compressed on demand, so that no
+ * record waits for it.
+ */
 import { loadSharp } from '../codecs/image/sharp';
 import type { OddImage } from '../domain/witnessed-record';
 
 export interface EventPicture {
-  /** Surprise of the image that the picture is made of. */
+  /** Surprise of the image in the picture. */
   surprise: number;
   /** A JPEG file in base64; undefined if none can be written on this machine. */
   jpeg: () => Promise<string | undefined>;
 }
 
-/** Pixels of the longer side, at most: an event is a file of tens of kilobytes. */
+/** Maximum length of the longer side, pixels: the file of an event has tens of kilobytes. */
 const mostPixels = 512;
 
 export function createEventPicture(surprise: number, draw: OddImage): EventPicture {

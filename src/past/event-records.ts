@@ -12,7 +12,7 @@ import {
 import type { RecentRecords } from './recent-records';
 
 export interface EventRecordsOptions {
-  /** Records before an event and after it. */
+  /** Number of records before and after an event. */
   around: number;
   /** Name of this process. */
   by: string;
@@ -22,7 +22,7 @@ export interface EventRecordsOptions {
 
 export function createEventRecords({ around, by, now }: EventRecordsOptions) {
   const events = new Map<string, PastEvent>();
-  /** Events that another process, or an earlier one, has reported last. */
+  /** Events whose last report came from another process, or from an earlier run. */
   const foreign = new Set<string>();
   /** Events that changed since `takeChanged`. */
   const changed = new Set<string>();
@@ -39,9 +39,9 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
 
   return {
     /**
-     * Notes an event as it is reported.
+     * Stores an event as it is reported.
      * @param recent the newest records of its device
-     * @param image the oddest of its newest images
+     * @param image the most anomalous of its newest images
      */
     report(
       event: AnomalyEvent,
@@ -60,7 +60,7 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       events.set(event.id, past);
       foreign.delete(event.id);
       changed.add(event.id);
-      // A recording that is replayed has the same event again.
+      // A recording that is replayed again yields the same event.
       const isAgain = event.status === 'open' && known !== undefined && known.event.status !== 'open';
       if (following.has(event) && !isAgain) {
         if (event.status !== 'open') following.end(event);
@@ -69,19 +69,19 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       return past;
     },
     follow: following.add,
-    /** Takes in an event of an earlier process. */
+    /** Adds an event of an earlier process. */
     restore(whole: WholeEvent): void {
       const { id, status, kind } = whole.event;
       events.set(id, withoutRecords(whole));
       foreign.add(id);
       if (status === 'open' && kind === 'anomaly') following.continue(whole);
     },
-    /** The records of an event that are not stored, or not all of them; undefined if they are, or if there are none. */
+    /** An event whose records are not stored, or not all of them; undefined if they are stored, or if it has none. */
     unstored(id: string): WholeEvent | undefined {
       const past = events.get(id);
       return past && following.unstored(past.event);
     },
-    /** Takes in what another process has written of an event; undefined if this one has newer ones to write. */
+    /** Adds an event as another process has written it; undefined if this process has newer data to write. */
     adopt(theirs: PastEvent): PastEvent | undefined {
       const { id } = theirs.event;
       const known = events.get(id);
@@ -100,14 +100,14 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       if (known === undefined) return undefined;
       const past = { ...known, label, updatedAt: now(), revision };
       events.set(id, past);
-      // The file of another process's event is not replaced: that one may have more. The label has a file of its own.
+      // The file of another process's event is not replaced, as that process may have newer data. Labels have separate files.
       if (!foreign.has(id)) changed.add(id);
       return past;
     },
     get: (id: string): PastEvent | undefined => events.get(id),
-    /** In the order in which they were reported first. */
+    /** Events in the order in which they were reported first. */
     list: (): PastEvent[] => [...events.values()],
-    /** Forgets the events reported longest ago beyond `most`, open ones last. Returns their ids. */
+    /** Removes the oldest events above the maximum number `most`, open ones last. Returns their ids. */
     prune(most: number): string[] {
       if (events.size <= most) return [];
       const order = [...events.values()].sort(
@@ -129,7 +129,7 @@ export function createEventRecords({ around, by, now }: EventRecordsOptions) {
       changed.clear();
       return ids;
     },
-    /** The event could not be stored. */
+    /** Marks an event as changed again, because it could not be stored. */
     keepChanged(id: string): void {
       if (events.has(id)) changed.add(id);
     },

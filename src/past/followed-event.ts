@@ -1,22 +1,22 @@
-/** An event whose device is followed: its records are added as they come, in a bounded number. */
+/** An event whose device is followed: the records of the device are added as they arrive, in bounded number. */
 import type { ObservedImage, PastEvent, WholeEvent } from './past-event';
 import { dropNewest, emptyColumns, thin, type RecentRecords } from './recent-records';
 
-/** Most records of an event after those before it; beyond it, every second one is dropped. */
+/** Maximum number of records of an event, without those before it. If there are more, every second one is dropped. */
 const mostRecords = 480;
 
 export interface Followed extends WholeEvent {
-  /** Records after its end that are still to come; undefined while it is open. */
+  /** Number of records after its end that are still to come; undefined while the event is open. */
   left: number | undefined;
-  /** Records before the event. */
+  /** Number of records before the event. */
   before: number;
-  /** Number of records that one stands for: it doubles each time that the columns are thinned. */
+  /** Number of original records per stored one; it doubles each time the columns are thinned. */
   stride: number;
-  /** Records that the newest one stands for so far. */
+  /** Number of original records in the newest stored one so far. */
   merged: number;
 }
 
-/** With the newest records of its device, and the oddest of its newest images. */
+/** Begins with the newest records of the device, and the most anomalous of its newest images. */
 export function beginFollowing(
   past: PastEvent,
   channels: readonly string[],
@@ -39,7 +39,7 @@ function follow(whole: WholeEvent, before: number): Followed {
   return { ...whole, left: undefined, before, stride: 1, merged: 1 };
 }
 
-/** Takes an image of the event if it is the oddest one so far; whether it is. */
+/** Adds an image of the event if it is the most anomalous one so far; returns whether it is. */
 export function addImage(one: Followed, image: ObservedImage | undefined): boolean {
   const isOddest =
     one.left === undefined &&
@@ -50,7 +50,7 @@ export function addImage(one: Followed, image: ObservedImage | undefined): boole
   return isOddest;
 }
 
-/** Adds the newest record. Of the records that one stands for, the most surprising one is kept. */
+/** Adds the newest record. Among the records that are stored as one, the most surprising is kept. */
 export function addRecord(one: Followed, recent: RecentRecords): void {
   const { surprise } = one.records;
   recent.appendTo(one.records, 1);

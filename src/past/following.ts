@@ -1,22 +1,25 @@
-/** The event of each device that gets its records as they come, and the records of events that are over and not stored yet. */
+/**
+ * The followed event of each device, to which its records are added as they arrive, and events that are over whose records are
+ * not stored yet.
+ */
 import type { AnomalyEvent } from '../domain/event';
 import { addImage, addRecord, continueFollowing, type Followed } from './followed-event';
 import { withTopChannels, type ObservedImage, type WholeEvent } from './past-event';
 import type { RecentRecords } from './recent-records';
 
 export interface FollowingOptions {
-  /** Records before an event and after it. */
+  /** Number of records before and after an event. */
   around: number;
-  /** The event as it was reported last, with these records. */
+  /** The event as it was reported last, with the records of `one`. */
   newest: (one: WholeEvent) => WholeEvent;
-  /** The picture of an event has changed, or its last record has come. */
+  /** Called when the picture of an event has changed, or when its last record has arrived. */
   onChange: (id: string) => void;
 }
 
 type EventName = Pick<AnomalyEvent, 'id' | 'key'>;
 
 export function createFollowing({ around, newest, onChange }: FollowingOptions) {
-  /** By key of the device. */
+  /** Followed events by key of the device. */
   const followed = new Map<string, Followed>();
   const finished = new Map<string, WholeEvent>();
 
@@ -32,14 +35,14 @@ export function createFollowing({ around, newest, onChange }: FollowingOptions) 
     onChange(id);
   }
 
-  /** Its partition is elsewhere now, or the event is forgotten. */
+  /** Stops following an event, because its partition has moved or the event was removed. */
   function leave(event: EventName): void {
     if (of(event) !== undefined) followed.delete(event.key);
   }
 
   return {
     has: (event: EventName): boolean => of(event) !== undefined,
-    /** Follows an event: the newest one, if a device has several. One that is over is finished at once. */
+    /** Follows an event; if a device has several, the newest one. An event that is over is finished at once. */
     begin(one: Followed): void {
       const { key, status } = one.event;
       const earlier = followed.get(key);
@@ -47,35 +50,35 @@ export function createFollowing({ around, newest, onChange }: FollowingOptions) 
       if (status === 'open') followed.set(key, one);
       else finish(one);
     },
-    /** Continues with an open event of an earlier process. */
+    /** Continues an open event of an earlier process. */
     continue(whole: WholeEvent): void {
       followed.set(whole.event.key, continueFollowing(whole, around));
     },
-    /** The event is over: it gets the records after it, and is then finished. */
+    /** Call when the event is over: the records after it are added, and it is then finished. */
     end(event: EventName): void {
       const one = of(event);
       if (one !== undefined) one.left = around;
     },
     /**
-     * Adds the newest record of a device, if one of its events is followed. Cheap if none is.
-     * @param image the oddest of its newest images
+     * Adds the newest record of a device, if one of its events is followed. Cheap otherwise.
+     * @param image the most anomalous of its newest images
      */
     add: (key: string, recent: RecentRecords, image?: ObservedImage): void => {
       if (followed.size === 0) return;
       const one = followed.get(key);
       if (one === undefined) return;
       if (addImage(one, image)) onChange(one.event.id);
-      // After a restart the event has its most important channels alone, and gets no further records.
+      // After a restart the event has only its most important channels, and gets no further records.
       if (one.channels.length !== recent.channels) return;
       addRecord(one, recent);
       if (one.left !== undefined && --one.left <= 0) finish(one);
     },
-    /** The records of an event that are not stored, or not all of them; undefined if they are, or if there are none. */
+    /** An event whose records are not stored, or not all of them; undefined if they are stored, or if it has none. */
     unstored(event: EventName): WholeEvent | undefined {
       const one = of(event) ?? finished.get(event.id);
       return one && newest(one);
     },
-    /** The records of an event are stored as they are in `whole`. */
+    /** Call when the records of an event have been stored as in `whole`. */
     stored: (id: string, whole: WholeEvent): void => {
       if (finished.get(id)?.records === whole.records) finished.delete(id);
     },

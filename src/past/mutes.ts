@@ -1,5 +1,6 @@
 /**
- * The mutes of a detector, each in a file that is written once, so that processes which share the store add and remove at the same time:
+ * The mutes of a detector. Each is a file that is written once, so that processes sharing the store can add and remove mutes
+ * concurrently:
  *
  *     <store>/<detector>/mutes/<id>.json
  */
@@ -12,9 +13,9 @@ import { privateFolder, writeAtomically } from '../system/atomic-write';
 import { messageOf } from '../system/error-text';
 import { unlessMissing } from '../system/file-system';
 
-/** Most mutes; each event that opens is compared with all of them. */
+/** Maximum number of mutes; each event that opens is compared with all of them. */
 export const mostMutes = 1000;
-/** Time for which an expired one is still listed, ms. */
+/** Time for which an expired mute is still listed, ms. */
 const keptMs = 86_400_000;
 
 export type Mutes = Awaited<ReturnType<typeof openMutes>>;
@@ -22,9 +23,9 @@ export type Mutes = Awaited<ReturnType<typeof openMutes>>;
 export interface MutesOptions {
   directory: string;
   detector: string;
-  /** Time of the records, Unix ms. */
+  /** The present time of the records, Unix ms. */
   now: () => number;
-  /** The event as it was reported last, if it was. */
+  /** The last report of an event; undefined if it was not reported. */
   reported: (id: string) => AnomalyEvent | undefined;
   log: { error(message: string, fields: Record<string, unknown>): unknown };
 }
@@ -35,7 +36,7 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
   let mutes: readonly Mute[] = [];
   let failure = '';
 
-  /** Reads what other processes have added and removed. One that is damaged is left out. */
+  /** Reads the changes by other processes. A damaged file is skipped. */
   async function refresh(): Promise<void> {
     const problems: string[] = [];
     try {
@@ -66,7 +67,7 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
     const text = await unlessMissing(readFile(pathOf(id), 'utf8'));
     if (text === undefined) return undefined;
     const mute = { ...(JSON.parse(text) as Mute), id };
-    // One whose windows cannot be computed would fail with each event.
+    // Fails now for a mute whose windows cannot be computed; otherwise each event would fail.
     isInForce(mute, now());
     return mute;
   }
@@ -75,7 +76,7 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
   return {
     refresh,
     list: (): readonly Mute[] => mutes,
-    /** @throws Error if it cannot be saved; it is then not in force */
+    /** @throws Error if the mute cannot be saved; it is then not in force */
     async add(mute: Omit<Mute, 'id'>): Promise<Mute> {
       const added = { id: newId(), ...mute };
       await mkdir(folder, { recursive: true, mode: privateFolder });
@@ -86,7 +87,7 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
       mutes = mutes.filter((one) => !expired.includes(one));
       return added;
     },
-    /** Returns whether there was one. */
+    /** Returns whether the mute existed. */
     async remove(id: string): Promise<boolean> {
       await refresh();
       if (!mutes.some((mute) => mute.id === id)) return false;
@@ -94,12 +95,12 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
       mutes = mutes.filter((mute) => mute.id !== id);
       return true;
     },
-    /** Marks the events that are muted: one stays what it was when it opened, so that an alarm is also resolved. */
+    /** Marks the events that are muted. An event keeps the mark from its opening, so that every alarm is also resolved. */
     mark(events: readonly AnomalyEvent[]): readonly AnomalyEvent[] {
       if (events.length === 0) return events;
       return events.map((event) => {
         const known = reported(event.id);
-        // A recording that is replayed has the same event again.
+        // A recording that is replayed again yields the same event.
         const isNew = known === undefined || (event.status === 'open' && known.status !== 'open');
         const muted = isNew ? mutes.length > 0 && isMuted(mutes, event, now()) : known.muted === true;
         return muted ? { ...event, muted } : event;
@@ -110,7 +111,7 @@ export async function openMutes({ directory, detector, now, reported, log }: Mut
 
 let newest = 0;
 
-/** Ids sort by the time at which they were made (UUID version 7, RFC 9562, section 5.7). */
+/** Ids sort by their time of creation (UUID version 7, RFC 9562, section 5.7). */
 function newId(): string {
   newest = Math.max(Date.now(), newest + 1);
   const time = newest.toString(16).padStart(12, '0');

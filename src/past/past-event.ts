@@ -5,34 +5,34 @@ import type { OddImage } from '../domain/witnessed-record';
 import { createEventPicture, type EventPicture } from './event-picture';
 import { onlyChannels, type RecordColumns } from './recent-records';
 
-/** What a person found an event to be. */
+/** The label that a person gave to an event. */
 export interface EventLabel {
-  /** It was a fault (`anomaly`), it was none (`normal`), or the device works like this from now on (`new normal`). */
+  /** The event was a fault (`anomaly`), it was none (`normal`), or the device works like this from now on (`new normal`). */
   label: LabelName;
   note: string;
-  /** Unix ms. */
+  /** Time of the label, Unix ms. */
   at: number;
 }
 
 /** An event as it was reported last. */
 export interface PastEvent {
   event: AnomalyEvent;
-  /** When it was reported first, and last, by the clock of the machine. Unix ms. */
+  /** Times of its first and its last report, by the clock of the machine. Unix ms. */
   reportedAt: number;
   updatedAt: number;
   label?: EventLabel;
   /** Process that reported it last; absent in files of older versions. */
   by?: string;
-  /** Number of labels given so far: who labels an event states which one they have seen. */
+  /** Number of labels so far: a request to label an event states the revision that the person has seen. */
   revision: number;
 }
 
-/** With the records around it. */
+/** An event with the records around it. */
 export interface WholeEvent extends PastEvent {
   /** Names of the channels of `records`. */
   channels: readonly string[];
   records: RecordColumns;
-  /** The oddest image of the event, where records are images. */
+  /** The most anomalous image of the event, if records are images. */
   picture?: EventPicture;
 }
 
@@ -43,7 +43,7 @@ export interface ObservedImage {
   picture: EventPicture;
 }
 
-/** The more surprising one of the newest image and an earlier one. */
+/** The more surprising of the newest image and an earlier one. */
 export function odderImage(
   earlier: ObservedImage | undefined,
   { timestamp, surprise }: { timestamp: number; surprise: number },
@@ -53,10 +53,10 @@ export function odderImage(
   return { timestamp, picture: createEventPicture(surprise, keep()) };
 }
 
-/** Most channels of an event that is over: those that rank highest. */
+/** Maximum number of channels that are stored of an event that is over: those that rank highest. */
 const mostChannels = 16;
 
-/** With the records of the channels that rank highest in the event alone. */
+/** The event with only the channels that rank highest in it. */
 export function withTopChannels(whole: WholeEvent): WholeEvent {
   const { event, channels, records } = whole;
   if (channels.length <= mostChannels) return whole;

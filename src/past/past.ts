@@ -1,7 +1,7 @@
 /**
- * The recent past of one detector, for people: its events with the records around them, and the scores of its devices. It is
- * told of each record and keeps it in memory; files are written beside, so that no record waits for them. What the last save did
- * not contain is lost with the process, and nothing else depends on it.
+ * The recent past of one detector, for the web page: its events with the records around them, and the scores of its devices. It
+ * receives each record and keeps the data in memory; files are written separately, so that no record waits. Data since the last
+ * save are lost when the process ends; nothing else depends on them.
  */
 import nodeFs from 'node:fs/promises';
 import type { DetectorSettings } from '../config/settings';
@@ -21,15 +21,15 @@ import { createSharedEvents } from './shared-events';
 import type { DeviceScores } from './stored-scores';
 
 export interface PastOptions {
-  /** The store: one folder per detector. */
+  /** Folder of the store. It has one folder per detector. */
   directory: string;
   detector: string;
   settings: DetectorSettings['past'];
   /** When an event opens. */
   events: Pick<DetectorSettings['events'], 'openRecords' | 'openWindow'>;
-  /** Whether the detector continues its open events after a restart. If not, those of an earlier process are over. */
+  /** Whether the detector continues its open events after a restart. If not, open events of an earlier process are over. */
   continues: boolean;
-  /** Disk space in bytes, after a save, and saves that failed. */
+  /** Records disk usage in bytes after a save, and failed saves. */
   metrics: { bytes(bytes: number): void; saveFailed(): void };
   log: { warn(message: string, fields: Record<string, unknown>): unknown };
 }
@@ -69,7 +69,7 @@ export async function openPast(options: PastOptions) {
   }
 
   return {
-    /** Call for each live record with a decision, in the order of the records of a key. */
+    /** Call for each scored live record, in order within a key. */
     observe(record: WitnessedRecord, names: readonly string[], write: WriteValues): void {
       channels = names;
       const { partition, key, timestamp, surprise, threshold, aboveBaseline } = record;
@@ -83,7 +83,7 @@ export async function openPast(options: PastOptions) {
     },
     /** Call with the events that the newest record opens or closes. */
     report,
-    /** Takes the events that end without a record. */
+    /** Sink for events that end without a record. */
     sink: {
       name: 'past',
       anomaliesOnly: true,
@@ -93,15 +93,15 @@ export async function openPast(options: PastOptions) {
       },
       close: () => Promise.resolve(),
     } satisfies Sink,
-    /** The newest first, by event time. */
+    /** All events, the newest first by event time. */
     events: (): PastEvent[] => events.list().sort((a, b) => b.event.openedAt - a.event.openedAt),
     event: (id: string): PastEvent | undefined => events.get(id),
     /** An event with the records around it, from memory or from its file. */
     whole: (id: string): Promise<WholeEvent | undefined> => events.whole(id),
     /**
-     * Notes the label of a person on an event, and saves it. Of several processes or requests that label at once, one succeeds.
-     * @param write puts the label where trainings read it; if it rejects, there is no label
-     * @returns undefined for an unknown event, or one that another has labelled meanwhile
+     * Stores a person's label of an event, and saves it. Of several concurrent labels, from any process, one succeeds.
+     * @param write writes the label to the place from which trainings read it; if it rejects, the event gets no label
+     * @returns undefined for an unknown event, or for one that was labelled meanwhile
      */
     async label(
       id: string,
@@ -112,14 +112,14 @@ export async function openPast(options: PastOptions) {
       if (past !== undefined) await saving.save(false);
       return past;
     },
-    /** Takes in what other processes have written: events of their partitions, and labels. Never rejects. */
+    /** Reads the changes by other processes: events of their partitions, and labels. Never rejects. */
     async refresh(): Promise<void> {
       devices.forgetUnused();
       await events.refresh().catch(onBad);
     },
     /** Reads the scores that other processes have saved, for `devices`, `minutes` and `scores`. */
     readScores: () => devices.readOthers(),
-    /** Devices with scores: the newest minute, by key. */
+    /** Devices with scores: key, and start of the newest minute, Unix ms. */
     devices: (): { key: string; newest: number }[] =>
       [...devices.allScores().values()].map((one) => ({
         key: one.key,
@@ -127,11 +127,11 @@ export async function openPast(options: PastOptions) {
       })),
     /** Start of the newest minute of any device of this process, event time, Unix ms; 0 without scores. */
     newest: (): number => minuteMs * devices.newest(),
-    /** The minutes of every device, by number. */
+    /** The scores of every device by minute. */
     minutes: (): DeviceScores[] => [...devices.allScores().values()],
-    /** How many minutes are kept. */
+    /** Number of minutes that are kept. */
     kept: minutes,
-    /** By minute, the oldest first; undefined for an unknown device. */
+    /** Scores by minute, the oldest first; undefined for an unknown device. */
     scores: (key: string): MinuteScore[] | undefined => devices.allScores().get(key)?.minutes.list(),
     /** The newest records of a device, with the names of their channels. */
     recent(key: string): { channels: readonly string[]; records: RecordColumns } | undefined {
@@ -141,7 +141,7 @@ export async function openPast(options: PastOptions) {
       device.recent.appendTo(columns);
       return { channels: device.recent.channels === channels.length ? channels : [], records: columns };
     },
-    /** Calls `listener` with each event that is reported or labelled; returns what ends that. */
+    /** Calls `listener` with each event that is reported or labelled. Returns a function that ends the subscription. */
     subscribe: (listener: (past: PastEvent) => void): (() => void) => events.subscribe(listener),
     save: () => saving.save(true),
     /** Saves the events now, for other processes. Never rejects. */
@@ -152,8 +152,8 @@ export async function openPast(options: PastOptions) {
 }
 
 /**
- * Saves at intervals and on request, one save at a time; failures are counted, and logged once.
- * @param saveNow its argument: all, even if that was done a short time ago
+ * Saves at intervals and on request, one save at a time. Failures are counted, and logged once.
+ * @param saveNow saves; its argument: everything, even if the last save was a short time ago
  */
 function saveRepeatedly(
   { directory, detector, settings, metrics, log }: PastOptions,
@@ -189,7 +189,7 @@ function saveRepeatedly(
     return inProgress;
   }
 
-  /** Once a minute at most: there may be thousands of files. */
+  /** Measured at most once a minute, as there may be thousands of files. */
   async function measure(): Promise<void> {
     if (Date.now() - measuredAt < minuteMs) return;
     measuredAt = Date.now();

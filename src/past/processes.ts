@@ -1,10 +1,10 @@
 /**
- * The processes that score a detector, each of which writes what it does into a file of its own at an interval, so that any of them can
- * answer for all:
+ * The processes that score a detector. Each one writes its state to a file at an interval, so that any of them can report on
+ * all:
  *
  *     <store>/<detector>/past/processes/<name>.json
  *
- * Clocks of machines differ: whether a process is gone is measured from when its file has changed last, on the clock of the reader.
+ * Clocks of machines differ, so the time since a file has last changed is measured by the clock of the reader.
  */
 import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -14,15 +14,15 @@ import { unlessMissing } from '../system/file-system';
 import { messageOf } from '../system/error-text';
 import { pastFolder } from './event-files';
 
-/** What a process has of a detector. */
+/** The state of a detector in one process. */
 export interface ProcessState {
-  /** Partitions that are assigned to it. */
+  /** Partitions that are assigned to the process. */
   partitions: readonly number[];
   openEvents: number;
   recordsPerSecond: number;
-  /** Devices with a window. */
+  /** Number of devices with a window. */
   devices: number;
-  /** Spent share of the alarm budget, of the partition with the largest one. */
+  /** Spent share of the alarm budget, in the partition with the largest share. */
   spentRatio: number;
   /** Model version in use; empty before there is one. */
   version: string;
@@ -30,24 +30,27 @@ export interface ProcessState {
 
 export interface ScoringProcess extends ProcessState {
   name: string;
-  /** When it wrote this, by its own clock, Unix ms. */
+  /** Time of writing by the clock of the process, Unix ms. */
   at: number;
-  /** It no longer writes, and another process does not have all of its partitions: its part is as it was then. */
+  /**
+   * Whether the process no longer writes, and other processes do not have all of its partitions. Its state is then the last one
+   * written.
+   */
   stale: boolean;
 }
 
-/** A process that has not written for this many intervals is gone. */
+/** A process that has not written for this many intervals counts as ended. */
 const missedWrites = 4;
-/** Files of processes that are gone are kept for this long, ms. */
+/** Time for which files of ended processes are kept, ms. */
 const keptMs = 86_400_000;
 
-/** Name of this process: the same after a restart of its container. */
+/** Name of this process, unchanged by a restart of its container. */
 export const processName = `${hostname()}-${process.pid}`;
 
 export interface ProcessesOptions {
   directory: string;
   detector: string;
-  /** Between two writes, ms. */
+  /** Time between two writes, ms. */
   intervalMs: number;
   describe: () => ProcessState;
   log: { warn(message: string, fields: Record<string, unknown>): unknown };
@@ -71,7 +74,7 @@ export function createProcesses(options: ProcessesOptions) {
     const state = JSON.parse(text) as Omit<ScoringProcess, 'stale'>;
     const known = others.get(state.name);
     if (known?.state.at === state.at) return;
-    // A file that is there at the first look may be old; its own clock is the best guess.
+    // A file found at the first read may be old, so the time in it is the best estimate.
     others.set(state.name, { state, changedAt: known === undefined ? Math.min(now(), state.at) : now() });
   }
 
@@ -98,11 +101,14 @@ export function createProcesses(options: ProcessesOptions) {
       } catch (err) {
         const text = messageOf(err);
         if (text !== failure)
-          log.warn('the state of this process cannot be exchanged with those that share the store', { err });
+          log.warn(
+            'the state of this process cannot be exchanged with the other processes that share the store',
+            { err },
+          );
         failure = text;
       }
     },
-    /** All of them, this one first, without those whose partitions others have taken over. */
+    /** The states of all processes, this one first, without processes whose partitions others have taken over. */
     list(): ScoringProcess[] {
       const own = { name, at: now(), ...describe(), stale: false };
       const living = [...others.values()].filter((one) => !isGone(one));
@@ -118,12 +124,12 @@ export function createProcesses(options: ProcessesOptions) {
         ...lost.map(({ state }) => ({ ...state, stale: true })),
       ];
     },
-    /** Whether another process is at work. */
+    /** Whether another process runs. */
     isAlive(other: string): boolean {
       const known = others.get(other);
       return known !== undefined && !isGone(known);
     },
-    /** The process is going: its partitions move to others. */
+    /** Call when the process stops: its partitions move to others. */
     leave: () => rm(path, { force: true }),
   };
 }

@@ -1,4 +1,4 @@
-/** The newest records of one device: what they were, what the model expected, and how surprising they were. */
+/** The newest records of one device: their values, the expected values, and their surprise. */
 import { bandWidth, fewestForBand } from '../domain/band';
 
 /** Records in the order of their arrival, column by column. */
@@ -9,9 +9,9 @@ export interface RecordColumns {
   surprise: number[];
   /** Surprise from which the record was anomalous. Shape [records]. */
   threshold: number[];
-  /** By channel, in its unit; NaN = missing. Shape [channels][records]. */
+  /** Values by channel, in its unit; NaN = missing. Shape [channels][records]. */
   actual: number[][];
-  /** Mean of p(x|z) by channel, in its unit; NaN where there is none. Shape [channels][records]. */
+  /** Mean of p(x|z) by channel, in its unit; NaN = none. Shape [channels][records]. */
   expected: number[][];
 }
 
@@ -20,7 +20,7 @@ const scoreColumns = 3;
 
 export type RecentRecords = ReturnType<typeof createRecentRecords>;
 
-/** A ring of `capacity` records of `channels` values. Single precision suffices to draw them. */
+/** A ring of `capacity` records of `channels` values, in single precision, which suffices to draw them. */
 export function createRecentRecords(capacity: number, channels: number) {
   const stride = scoreColumns + 2 * channels;
   const timestamps = new Float64Array(capacity);
@@ -31,7 +31,7 @@ export function createRecentRecords(capacity: number, channels: number) {
   return {
     channels,
     /**
-     * Adds a record, in place of the oldest one if there are `capacity`.
+     * Adds a record; if there are `capacity` records, it replaces the oldest one.
      * @param write writes the actual values to `into` from `at` on, and the expected ones from `at + channels` on
      */
     add(
@@ -41,7 +41,7 @@ export function createRecentRecords(capacity: number, channels: number) {
       aboveBaseline: number,
       write: (into: Float32Array, at: number) => void,
     ): void {
-      // A recording that begins again.
+      // A replayed recording has begun again.
       if (count > 0 && timestamp <= timestamps[(next - 1 + capacity) % capacity]!) count = 0;
       const at = next * stride;
       timestamps[next] = timestamp;
@@ -53,8 +53,8 @@ export function createRecentRecords(capacity: number, channels: number) {
       if (count < capacity) count++;
     },
     /**
-     * The largest threshold at which an event would begin with the newest record: with it, `enough` of the newest `of` records reach
-     * that threshold above the baseline. −Infinity with fewer records.
+     * The largest threshold at which an event would begin with the newest record: `enough` of the newest `of` records, this one
+     * included, reach it above the baseline. −Infinity with fewer records.
      */
     opening(enough: number, of: number): number {
       const wanted = Math.min(of, count);
@@ -66,7 +66,7 @@ export function createRecentRecords(capacity: number, channels: number) {
       const newest = above[0]!;
       return Math.min(newest, above.sort()[wanted - enough]!);
     },
-    /** Appends the newest `most` records to columns, the oldest of them first. */
+    /** Appends the newest `most` records to columns, in order of time. */
     appendTo(columns: RecordColumns, most = capacity): void {
       const wanted = Math.min(most, count);
       for (let i = wanted; i > 0; i--) {
@@ -89,7 +89,7 @@ export function emptyColumns(channels: number): RecordColumns {
   return { timestamps: [], surprise: [], threshold: [], actual: perChannel(), expected: perChannel() };
 }
 
-/** The chosen records of columns, and of the chosen channels only. */
+/** Chosen records of the chosen channels. */
 function pick(
   columns: RecordColumns,
   keep: (i: number) => boolean,
@@ -106,8 +106,8 @@ function pick(
 }
 
 /**
- * Every second record from `from` on, so that a long event stays small: of two neighbours the more surprising one, so that the peak
- * is kept.
+ * Drops every second record from `from` on, so that a long event stays small. Of two neighbours the more surprising one is
+ * kept, so that the peak remains.
  */
 export function thin(columns: RecordColumns, from = 0): RecordColumns {
   const { surprise, actual } = columns;
@@ -125,14 +125,14 @@ export function dropNewest({ timestamps, surprise, threshold, actual, expected }
   for (const column of [timestamps, surprise, threshold, ...actual, ...expected]) column.pop();
 }
 
-/** The columns of these channels alone. */
+/** The columns with only these channels. */
 export function onlyChannels(columns: RecordColumns, channels: readonly number[]): RecordColumns {
   return pick(columns, () => true, channels);
 }
 
 /**
- * How far the values of normal records lie from what the model expects: for each channel three root mean squares of the errors of
- * the records before `until` that are not anomalous, in its unit. A value outside of expected ± this is unusual.
+ * Distance of the values of normal records from the expected ones: for each channel, three root mean squares of the errors of
+ * the records before `until` that are not anomalous, in the channel's unit. A value further from the expected one is unusual.
  * @param until event time, Unix ms
  * @returns shape [channels]; NaN with fewer than 20 such records
  */

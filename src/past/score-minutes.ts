@@ -1,6 +1,6 @@
 /**
- * The scores of one device by minute of event time, over the last hours: the most surprising record of each, and the threshold up to
- * which an event would have begun in it.
+ * The scores of one device by minute of event time, over the last hours: the most surprising record of each minute, and the
+ * largest threshold at which an event would have begun in it.
  */
 import type { WitnessedRecord } from '../domain/witnessed-record';
 
@@ -12,12 +12,12 @@ export interface MinuteScore {
   surprise: number;
   /** Threshold of that record. */
   threshold: number;
-  /** Scored records, and how many of them were anomalous; both at most 65,535. */
+  /** Number of scored records, and number of anomalous ones; both at most 65,535. */
   records: number;
   anomalous: number;
 }
 
-/** What it takes of a record. */
+/** The parts of a record that are used. */
 export type MinuteRecord = Pick<
   WitnessedRecord,
   'timestamp' | 'surprise' | 'threshold' | 'aboveBaseline' | 'anomalous'
@@ -26,21 +26,21 @@ export type MinuteRecord = Pick<
 export const minuteMs = 60_000;
 
 /**
- * Columns of a minute: its number since 1970; surprise and threshold in thousandths; the counts in 16 bits each; the largest surprise
- * above the baseline and the largest `opening` in hundredths, in 16 bits each.
+ * Columns of a minute: its number since 1970; surprise and threshold in thousandths; the counts in 16 bits each; the largest
+ * surprise above the baseline and the largest `opening` in hundredths, in 16 bits each.
  */
 export const minuteColumns = 5;
 const scale = 1000;
 const mostCounted = 0xffff;
 const hundredths = 100;
-/** No event would have begun at any threshold. */
+/** Value of `opening` if no event would have begun at any threshold. */
 const noOpening = -0x8000;
-/** No minute. */
+/** Number that marks a place without a minute. */
 const none = -1;
 
 export type ScoreMinutes = ReturnType<typeof createScoreMinutes>;
 
-/** @param minutes how many are kept */
+/** @param minutes number of minutes that are kept */
 export function createScoreMinutes(minutes: number) {
   const cells = new Int32Array(minutes * minuteColumns);
   for (let at = 0; at < cells.length; at += minuteColumns) cells[at] = none;
@@ -51,7 +51,10 @@ export function createScoreMinutes(minutes: number) {
     get newest() {
       return newest;
     },
-    /** @param opening the largest threshold at which an event would begin with the record; asked for where it may be the largest of the minute */
+    /**
+     * @param opening returns the largest threshold at which an event would begin with the record; called only if it may be the
+     * largest of the minute
+     */
     add(
       { timestamp, surprise, threshold, aboveBaseline, anomalous }: MinuteRecord,
       opening: () => number,
@@ -76,11 +79,11 @@ export function createScoreMinutes(minutes: number) {
       const alarms = Math.min(mostCounted, (counts >>> 16) + (anomalous ? 1 : 0));
       cells[at + 3] = (alarms << 16) | records;
       const above = inHundredths(aboveBaseline);
-      // An opening is not above the surprise of its record.
+      // The opening cannot exceed the surprise of its record.
       if (above <= openingIn(at)) return;
       cells[at + 4] = pack(Math.max(above, aboveIn(at)), Math.max(openingIn(at), inHundredths(opening())));
     },
-    /** Scored records of a minute, by its number since 1970; 0 without any. */
+    /** Number of scored records in a minute, which is numbered since 1970. */
     records(minute: number): number {
       const at = placeOf(minute);
       return at === undefined ? 0 : cells[at + 3]! & mostCounted;
@@ -88,7 +91,7 @@ export function createScoreMinutes(minutes: number) {
     /** Largest surprise above the baseline of a minute with records, and the largest threshold at which an event would have begun. */
     above: (minute: number): number => aboveIn(placeOf(minute)!) / hundredths,
     opening: (minute: number): number => openingIn(placeOf(minute)!) / hundredths,
-    /** The oldest first; minutes without a record are left out. */
+    /** All minutes with records, the oldest first. */
     list: (): MinuteScore[] =>
       stored().map((at) => ({
         at: cells[at]! * minuteMs,
@@ -97,7 +100,7 @@ export function createScoreMinutes(minutes: number) {
         records: cells[at + 3]! & mostCounted,
         anomalous: cells[at + 3]! >>> 16,
       })),
-    /** As stored: `minuteColumns` numbers per minute, the oldest first. */
+    /** The stored form: `minuteColumns` numbers per minute, the oldest first. */
     cells(): Int32Array {
       const places = stored();
       const copy = new Int32Array(places.length * minuteColumns);
@@ -139,7 +142,7 @@ export function createScoreMinutes(minutes: number) {
   }
 }
 
-/** Rounded down, so that a record below a threshold does not reach it. */
+/** Rounded down, so that a record below a threshold stays below it. */
 function inHundredths(value: number): number {
   return Math.min(0x7fff, Math.max(noOpening, Math.floor(value * hundredths)));
 }

@@ -1,4 +1,4 @@
-/** The events of a detector, of all processes that share its store: in memory and in files, with their labels. */
+/** The events of a detector from all processes that share its store, in memory and in files, with their labels. */
 import type { AnomalyEvent } from '../domain/event';
 import { createEventFiles } from './event-files';
 import { createEventRecords, type EventRecordsOptions } from './event-records';
@@ -12,7 +12,7 @@ import {
 } from './past-event';
 import { emptyColumns, type RecentRecords } from './recent-records';
 
-/** Its newest records, and the oddest of its newest anomalous images in a row. */
+/** The newest records of a device, and the most anomalous of its newest successive anomalous images. */
 export interface ObservedDevice {
   recent: RecentRecords;
   image?: ObservedImage | undefined;
@@ -20,9 +20,9 @@ export interface ObservedDevice {
 
 export interface SharedEventsOptions extends EventRecordsOptions {
   folder: string;
-  /** How many are kept. */
+  /** Maximum number of events that are kept. */
   most: number;
-  /** Receives the error of a file that cannot be read, and is left out. */
+  /** Called with the error of a file that cannot be read; the file is skipped. */
   onBad: (err: unknown) => void;
 }
 
@@ -48,7 +48,10 @@ export function createSharedEvents({ folder, most, onBad, ...options }: SharedEv
     }
   }
 
-  /** An event with the records around it, from memory or from its file; without records if that is missing or damaged. */
+  /**
+   * An event with the records around it, from memory or from its file. If the file is missing or damaged, the event has no
+   * records.
+   */
   async function whole(id: string): Promise<WholeEvent | undefined> {
     const past = records.get(id);
     if (past === undefined) return undefined;
@@ -60,7 +63,7 @@ export function createSharedEvents({ folder, most, onBad, ...options }: SharedEv
   }
 
   return {
-    /** Reads the events of earlier processes. @param continues if not, the open ones are over */
+    /** Reads the events of earlier processes. @param continues whether open ones continue; otherwise they are over */
     async restore(continues: boolean): Promise<void> {
       for (const one of await files.readAll(onBad)) {
         const { event } = one;
@@ -68,11 +71,11 @@ export function createSharedEvents({ folder, most, onBad, ...options }: SharedEv
         records.restore(isOver ? { ...one, event: { ...event, status: 'closed', closedBy: 'end' } } : one);
       }
     },
-    /** @param device undefined if it has no records here */
+    /** @param device undefined if this process has no records of it */
     report(event: AnomalyEvent, channels: readonly string[], device: ObservedDevice | undefined): void {
       notice(records.report(event, channels, device?.recent, device?.image));
     },
-    /** A device has another record. Cheap if none of its events is followed. */
+    /** Call when a device has another record. Cheap if none of its events is followed. */
     follow({ key, recent, image }: ObservedDevice & { key: string }): void {
       records.follow(key, recent, image);
     },
@@ -80,9 +83,9 @@ export function createSharedEvents({ folder, most, onBad, ...options }: SharedEv
     list: records.list,
     whole,
     /**
-     * Notes the label of a person on an event, for all processes.
-     * @param write puts the label where trainings read it; if it rejects, there is no label
-     * @returns undefined for an unknown event, or one that another has labelled meanwhile
+     * Stores a person's label of an event, for all processes.
+     * @param write writes the label to the place from which trainings read it; if it rejects, the event gets no label
+     * @returns undefined for an unknown event, or for one that was labelled meanwhile
      */
     async label(id: string, label: EventLabel, write: () => Promise<void>): Promise<PastEvent | undefined> {
       const known = records.get(id);
@@ -100,13 +103,13 @@ export function createSharedEvents({ folder, most, onBad, ...options }: SharedEv
       }
       return notice(records.label(id, label, revision));
     },
-    /** Takes in what other processes have written: events of their partitions, and labels. */
+    /** Reads the changes by other processes: events of their partitions, and labels. */
     async refresh(): Promise<void> {
       const { events, changed } = await files.changes(onBad);
       for (const one of events) notice(records.adopt(withoutRecords(one)));
       if (changed) await readLabels();
     },
-    /** Saves the events that have changed, and removes those that are too many. */
+    /** Saves the events that have changed, and removes those above the maximum number. */
     async save(): Promise<void> {
       for (const id of records.prune(most)) await files.remove(id);
       const ids = records.takeChanged();
@@ -122,7 +125,7 @@ export function createSharedEvents({ folder, most, onBad, ...options }: SharedEv
         }
       }
     },
-    /** Calls `listener` with each event that is reported or labelled; returns what ends that. */
+    /** Calls `listener` with each event that is reported or labelled. Returns a function that ends the subscription. */
     subscribe(listener: (past: PastEvent) => void): () => void {
       listeners.add(listener);
       return () => void listeners.delete(listener);

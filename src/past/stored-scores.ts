@@ -1,5 +1,5 @@
 /**
- * The scores of devices as processes save them, one file for each partition, by the process that has it:
+ * The saved scores of devices, one file per partition, written by the process that has the partition:
  *
  *     <store>/<detector>/past/scores-<partition>.state
  */
@@ -20,9 +20,9 @@ const keptMs = 600_000;
 export interface StoredScoresOptions {
   directory: string;
   detector: string;
-  /** How many minutes are kept. */
+  /** Number of minutes that are kept. */
   minutes: number;
-  /** Other processes save at this interval, so that files are looked at once in it, ms. */
+  /** Interval at which other processes save, so files are checked at most once in it, ms. */
   intervalMs: number;
   onBad: (err: unknown) => void;
   /** Unix ms. */
@@ -32,7 +32,10 @@ export interface StoredScoresOptions {
 export function createStoredScores(options: StoredScoresOptions) {
   const { directory, detector, minutes, intervalMs, onBad, now } = options;
   const store = createStateStore({ directory, detector, folder: 'past' });
-  /** By partition: the state of its file when this process has read or written it, and what another process has put there. */
+  /**
+   * By partition: the state of its file when this process last read or wrote it, and the scores that another process has saved
+   * there.
+   */
   const known = new Map<number, { state: string; devices: DeviceScores[] }>();
   let lookedAt = -Infinity;
   let askedAt = -Infinity;
@@ -43,7 +46,7 @@ export function createStoredScores(options: StoredScoresOptions) {
     const stored = await store.load(name, partition);
     if (stored === undefined) return [];
     const { keys, counts, width } = stored.content as { keys: string[]; counts: number[]; width?: number };
-    // Another version of vaemon has written the file.
+    // The file was written by another version of vaemon.
     if (width !== minuteColumns) return [];
     const cells = stored.columns['minutes'] as Int32Array;
     let at = 0;
@@ -78,7 +81,7 @@ export function createStoredScores(options: StoredScoresOptions) {
       for (const partition of await partitions()) await readChanged(partition);
       return [...known.keys()].flatMap((partition) => this.take(partition));
     },
-    /** Takes what another process has stored of a partition, as it is known here. */
+    /** Returns and removes the scores that another process has stored of a partition, as last read. */
     take(partition: number): DeviceScores[] {
       const one = known.get(partition);
       if (one === undefined) return [];
@@ -87,7 +90,7 @@ export function createStoredScores(options: StoredScoresOptions) {
     },
     /**
      * Replaces the stored scores of a partition.
-     * @param devices its scores; called once `take` gives those of the process that had the partition before
+     * @param devices returns its scores; called after `take` can return those of the previous process
      */
     async save(partition: number, devices: () => readonly DeviceScores[]): Promise<void> {
       await readChanged(partition);

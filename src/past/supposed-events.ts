@@ -1,8 +1,9 @@
 /**
- * The events that another false-alarm target would have opened, from the minutes of each device. Resolution: one minute. Of
- * the rules of events, the number of records that open one and close it, the silence that ends it, and the alarm budget
- * hold; what they remember from before the first minute is not known, so that the budget begins unspent. Devices that fall silent
- * or freeze together are not supposed. For how long an event lasts, all records of a minute count where one is anomalous.
+ * The events that another false-alarm target would have opened, simulated from the minutes of each device, with a resolution of
+ * one minute. Of the rules of events, these are applied: the number of records that open and close an event, the silence that
+ * ends it, and the alarm budget. Their state before the first minute is unknown, so the budget begins unspent. Events of
+ * devices that fall silent or freeze together are not simulated. For the duration of an event, all records of a minute count if
+ * one is anomalous.
  */
 import { createAlarmBudget } from '../domain/alarm-budget';
 import type { EventBar, EventPolicy } from '../domain/event';
@@ -24,14 +25,14 @@ export interface SupposedRules extends Pick<EventPolicy, 'closeAfter' | 'silence
 export interface SupposedEvent {
   key: string;
   status: 'open' | 'closed' | 'held_back';
-  /** Start of the minute in which it would have begun, and of the last one with an anomalous record, Unix ms. */
+  /** Start of the minute in which the event would have begun, and of the last minute with an anomalous record, Unix ms. */
   start: number;
   end: number;
   /** Largest surprise above the baseline. */
   peakSurprise: number;
 }
 
-/** Surprise that only a violated limit has: its event is outside the budget. */
+/** Only a violated limit has a surprise above this; its event is outside the budget. */
 const limitSurprise = 200;
 
 /** An event that is not over. */
@@ -44,7 +45,7 @@ interface Current {
   heardAt: number;
 }
 
-/** Goes through the minutes of all devices in their order. */
+/** Processes the minutes of all devices in their order. */
 export function createSupposition(
   devices: readonly DeviceMinutes[],
   { threshold, eventBar, closeAfter, silenceMs, eventsPerMs }: SupposedRules,
@@ -61,7 +62,7 @@ export function createSupposition(
   const current = new Map<string, Current>();
   const over: SupposedEvent[] = [];
 
-  /** How far an event is above the bar, decades. */
+  /** Decades by which an event exceeds the bar. */
   const marginOf = ({ event, exceedances }: Current): number =>
     Math.max(event.peakSurprise - threshold - eventBar.margin, lastingMargin(exceedances) - eventBar.lasting);
 
@@ -91,7 +92,7 @@ export function createSupposition(
   }
 
   return {
-    /** The next minute, by its number since 1970. */
+    /** Call for the next minute, which is numbered since 1970. */
     minute(minute: number): void {
       const at = minute * minuteMs;
       for (const { key, partition, minutes } of devices) {
@@ -121,7 +122,7 @@ export function createSupposition(
         if (one !== undefined) tryOpen(one, partition);
       }
     },
-    /** Every event so far, in the order of their starts. */
+    /** All events so far, in the order of their starts. */
     events(): SupposedEvent[] {
       const going = [...current.values()].filter((one) => one.opened || marginOf(one) >= 0);
       return [...over, ...going.map(({ event }) => ({ ...event }))].sort((a, b) => a.start - b.start);

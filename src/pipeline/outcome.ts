@@ -93,7 +93,7 @@ export async function writeOutcome(
       return [];
     }
     metrics.sinkError(sink.name);
-    return [new Error(`sink ${sink.name} did not take the batch`, { cause: result.reason })];
+    return [new Error(`sink ${sink.name} did not accept the batch`, { cause: result.reason })];
   });
   if (failures.length > 0)
     throw failures.length === 1 ? failures[0]! : new AggregateError(failures, 'sinks failed');

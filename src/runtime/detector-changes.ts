@@ -31,7 +31,7 @@ export function createDetectorChanges({
       if (writer === undefined)
         throw new ApiError(
           409,
-          'labels have no place',
+          'no place for labels is configured',
           'set training.labels.file or training.labels.topic, so that trainings read them',
         );
       const { id, key, keys = [key], start, end } = event;

@@ -45,7 +45,7 @@ export function createHealth({
     last = at;
     delays = delays.filter((one) => one.seconds > seconds && at - one.at < 1000 * shownSeconds);
     delays.push({ at, seconds });
-    if (seconds >= longDelaySeconds) log.warn('event loop stood still', { seconds: round(seconds) });
+    if (seconds >= longDelaySeconds) log.warn('event loop was blocked', { seconds: round(seconds) });
   }
 
   return {

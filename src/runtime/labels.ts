@@ -33,7 +33,8 @@ export function createLabelReader(
       kafka: createKafkaClient({ ...kafka, ...(purpose && { purpose }), log }),
       settings: { topic, groupId: kafka.groupId },
       times: fields,
-      onBadLabel: (origin, reason) => log.warn('message is no label', { detector, ...origin, reason }),
+      onBadLabel: (origin, reason) =>
+        log.warn('message is not a valid label; it is ignored', { detector, ...origin, reason }),
       onUnread: () => log.warn('labels could not be read to their end', { detector, topic }),
     });
   }

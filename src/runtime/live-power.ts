@@ -43,7 +43,7 @@ export class LivePower {
     // Same bound as in the alert VaemonBlind.
     const blind = meanPower(live) < 0.5 * meanPower(trained);
     if (blind && !this.isBlind)
-      this.log.warn('detection power has fallen below half of that at the training', powerFields(live));
+      this.log.warn('detection power has fallen below half of its value at the training', powerFields(live));
     this.isBlind = blind;
   }
 }

@@ -110,7 +110,7 @@ export function createModelLoader(options: ModelLoaderOptions): LoadModel {
       });
     }
     if (detector.reach < surprise)
-      log.warn('the version finds no anomaly: its history may contain anomalies', {
+      log.warn('the version can find no anomaly: its training history may contain anomalies', {
         reach: detector.reach,
         threshold: surprise,
       });

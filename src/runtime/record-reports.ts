@@ -44,7 +44,7 @@ export function createRecordReports({ maxKeys, scoreWatch, log, now }: RecordRep
     const reason = scoreWatch.problem();
     if ((reason === undefined) === isScoreWatch) return;
     isScoreWatch = reason === undefined;
-    if (isScoreWatch) log.info('records are scored again');
+    if (isScoreWatch) log.info('scoring has resumed');
     else log.error('detector receives records and scores none', { reason });
   }
 

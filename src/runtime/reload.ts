@@ -64,12 +64,12 @@ export function createReload(options: ReloadOptions) {
       inForce = settings;
       metrics.loaded(hash, now(), restart.length);
       if (applied.length > 0) log.info('configuration reloaded', { keys: applied });
-      else if (restart.length === 0) log.info('configuration read again: nothing has changed');
+      else if (restart.length === 0) log.info('configuration read again: no change');
       if (restart.length > 0)
         log.warn('the configuration has changes that need a restart', { keys: restart });
     } catch (err) {
       metrics.failed();
-      log.error('the changed configuration cannot be used: the one before stays in force', { err });
+      log.error('the changed configuration cannot be used: the previous one stays in force', { err });
     }
   }
 
@@ -77,7 +77,7 @@ export function createReload(options: ReloadOptions) {
   function next(work: () => Promise<void>): Promise<void> {
     inTurn = inTurn
       .then(work)
-      .catch((err: unknown) => log.error('the configuration cannot be followed', { err }));
+      .catch((err: unknown) => log.error('changes of the configuration files cannot be detected', { err }));
     return inTurn;
   }
 

@@ -138,7 +138,7 @@ export function createTrials(parts: TrialsParts) {
       await trials.choose(version, Date.now());
       for (const trial of ended) {
         metrics.trial.ended('withdrawn');
-        log.info(endings.withdrawn, { version: trial.version, reason: `a person uses version ${version}` });
+        log.info(endings.withdrawn, { version: trial.version, reason: `a person chose version ${version}` });
       }
       await inTurn(follow);
     },

@@ -42,7 +42,7 @@ export function watchVersions<Model>(options: VersionWatchOptions<Model>) {
         // replace it.
         if (inUse() === before) {
           onSwap(model);
-          log.info('model version of the store in use', { version });
+          log.info('model version of the store is now in use', { version });
         } else dispose(model);
       } catch (error) {
         if (error instanceof ModelVersionError) refused = version;

@@ -33,7 +33,8 @@ export function createWhatIf() {
   const queue = new SerialQueue();
   /** @throws ApiError if there are too many; otherwise as `supposeTarget` */
   return async (target: string | undefined, parts: () => WhatIfParts): Promise<WhatIf> => {
-    if (questions >= mostQuestions) throw new ApiError(429, 'too many questions at once', 'wait a moment');
+    if (questions >= mostQuestions)
+      throw new ApiError(429, 'too many such requests at once', 'try again in a moment');
     questions++;
     return queue.run(() => supposeTarget(target, parts())).finally(() => questions--);
   };
@@ -53,7 +54,7 @@ async function supposeTarget(
   if (openWindow > settings.past.records)
     throw new ApiError(
       409,
-      'too few records of each device are kept to suppose events',
+      'too few records of each device are kept to simulate events',
       `set past.records to events.openWindow (${openWindow}) or more`,
     );
   const { threshold, rules } = rulesFor(target ?? String(configured), settings, version);

@@ -1,4 +1,4 @@
-/** Checks one document together with the environment and the arguments; convict does the layering. */
+/** Checks one document together with the environment and the arguments. The layering is done by convict. */
 import convict from 'convict';
 import type { ConfigProblem } from '../errors';
 import { show } from './formats';
@@ -8,18 +8,18 @@ import { didYouMean, nearest } from './suggest';
 
 /** Other origins of values than files. Arguments take precedence over the environment, and the environment over files. */
 export interface Layers {
-  /** Defaults for keys that the file leaves out, in the shape of a document; a later one takes precedence. */
+  /** Defaults for keys that the file leaves out, in the shape of a document; later ones take precedence. */
   assumed?: readonly unknown[];
-  /** Empty variables count as absent. */
+  /** Environment variables; empty ones count as absent. */
   env: Readonly<Record<string, string | undefined>>;
-  /** By dotted key. Keys that are not in the schema are ignored here; the caller reports them. */
+  /** Values of arguments by dotted key. Keys that are not in the schema are ignored here; the caller reports them. */
   overrides: Readonly<Record<string, string>>;
 }
 
-/** The file that is shown for a problem of an argument. */
+/** Shown instead of a file name for a problem of an argument. */
 export const argumentOrigin = '--set';
 
-// convict needs the name of every format; values are checked by their keys.
+// convict needs the name of every format; the values are checked by `parse`.
 convict.addFormat({ name: 'vaemon', validate: () => undefined });
 
 type Document = Readonly<Record<string, unknown>>;
@@ -29,8 +29,8 @@ function isMap(value: unknown): value is Document {
 }
 
 /**
- * The part of a document that has the shape of the schema; the rest is reported as problems. convict reports each unknown
- * leaf without a hint, and fails where a value stands in the place of a section.
+ * The part of a document that fits the schema; the rest is reported as problems. convict itself reports unknown leaves without
+ * a hint, and fails if a value is in the place of a section.
  */
 function fitShape(
   schema: Section,
@@ -48,7 +48,7 @@ function fitShape(
   const fitting: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(document)) {
     const path = prefix === '' ? name : `${prefix}.${name}`;
-    // A problem with an empty key would stand for the whole file.
+    // An empty key would mean the whole file in a problem.
     const key = path === '' ? '""' : path;
     const node = Object.hasOwn(schema, name) ? schema[name] : undefined;
     if (node === undefined && prefix === '' && all.includes(name)) {
@@ -60,7 +60,7 @@ function fitShape(
     } else if (isOutOfPlace(node, value)) {
       report(key, outOfPlace(node));
     } else if (isMap(value)) {
-      // convict treats a map as a section, so a key whose value is a map gets its entries.
+      // convict treats a map as a section, so for a key with a map it gets a list of entries.
       const problem = problemOf(() => node.parse(value));
       if (problem === undefined) fitting[name] = Object.entries(value);
       else report(key, problem);
@@ -71,7 +71,7 @@ function fitShape(
   return fitting;
 }
 
-/** Whether a secret stands in a file or an argument. An empty value is allowed there. */
+/** Whether a secret is in a file or an argument, where only an empty value is allowed. */
 function isOutOfPlace({ secret }: Key<unknown>, value: unknown): boolean {
   return secret === true && value !== '' && value !== null;
 }
@@ -80,7 +80,7 @@ function outOfPlace({ env }: Key<unknown>): string {
   return `is a secret and must not stand in files or arguments: set ${env ?? 'its variable'}, or name a file with it`;
 }
 
-/** Whether a value in the place of this section could be a secret, which an error must not repeat. */
+/** Whether a value in the place of this section could be a secret, so that an error must not quote it. */
 function hasSecret(schema: Section): boolean {
   return Object.values(schema).some((node) => isKey(node) && node.secret === true);
 }
@@ -94,7 +94,7 @@ function problemOf(attempt: () => void): string | undefined {
   }
 }
 
-/** The key of this section or another one that is most similar to an unknown name. */
+/** The key of this or another section that is most similar to an unknown name. */
 function meant(name: string, siblings: readonly string[], all: readonly string[]): string | undefined {
   const elsewhere = (): string | undefined => {
     const same = all.filter((path) => path.endsWith(`.${name}`));
@@ -103,7 +103,7 @@ function meant(name: string, siblings: readonly string[], all: readonly string[]
   return nearest(name, siblings) ?? elsewhere();
 }
 
-/** The settings of a section. Those of invalid keys are absent. */
+/** The settings of a section, without those of invalid keys. */
 function nest(schema: Section, parsed: ReadonlyMap<string, unknown>, prefix = ''): object {
   const pathOf = (name: string): string => (prefix === '' ? name : `${prefix}.${name}`);
   return Object.fromEntries(
@@ -115,17 +115,17 @@ function nest(schema: Section, parsed: ReadonlyMap<string, unknown>, prefix = ''
 }
 
 export interface Evaluation<S> {
-  /** Complete only if there are no problems. */
+  /** The settings; complete only if there are no problems. */
   settings: S;
   problems: readonly ConfigProblem[];
 }
 
-/** The beginning of a message that repeats many or long values. */
+/** The beginning of a message that quotes many or long values. */
 function shorten(message: string): string {
   return message.length > 1500 ? `${message.slice(0, 1500)}…` : message;
 }
 
-/** Checks one document against its schema and the rules between its keys. `file` names it in problems. */
+/** Checks one document against its schema and the rules between its keys. `file` is its name in problems. */
 export function evaluate<S extends Section>(
   schema: S,
   rules: readonly Rule<Parsed<S>>[],
@@ -157,7 +157,7 @@ export function evaluate<S extends Section>(
     if (key !== undefined && isOutOfPlace(key, value)) report(name, outOfPlace(key));
     else if (key !== undefined) config.set(name, value);
   }
-  // convict's own validate joins all problems to one text, which cannot be split again if values have line breaks.
+  // convict's own validate joins all problems into one text, which cannot be split again if values contain line breaks.
   const parsed = new Map<string, unknown>();
   for (const [path, key] of keys) {
     const problem = problemOf(() => parsed.set(path, key.parse(config.get(path))));

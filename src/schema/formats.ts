@@ -1,23 +1,23 @@
-/** The formats of keys; those of the network and of time have files of their own. A key rejects values that do not have its format. */
+/** The formats of keys; formats of the network and of time are in separate files. A key rejects values in another format. */
 import type { Key, Section, Variants } from './key';
 
 /** Documentation and default of a key. Without `default` the key is required. */
 export interface About {
   doc: string;
   default?: unknown;
-  /** A change is applied while the daemon runs. */
+  /** Set if a change is applied while the daemon runs. */
   reloads?: true;
 }
 
 export interface Format<T> {
   /** The valid values as a noun with its article. */
   type: string;
-  /** The setting, or undefined for an invalid value. May throw an Error with a more specific message. */
+  /** Returns the setting, or undefined for an invalid value. May throw an Error with a more specific message. */
   read(value: unknown): T | undefined;
   print?(setting: T): unknown;
 }
 
-/** Changes are applied while the daemon runs, but for those from or to nothing. */
+/** A change from one value to another is applied while the daemon runs; a change from or to an empty value needs a restart. */
 export function reloadedWhileSet(about: Key<string>): Key<string> {
   return { ...about, reloads: (before, after) => before !== '' && after !== '' };
 }
@@ -29,7 +29,7 @@ export function show(value: unknown): string {
   return text.length > 120 ? `${text.slice(0, 120)}…` : text;
 }
 
-/** A key with this format. */
+/** Creates a key with this format. */
 export function key<T>({ doc, default: standard = null, reloads }: About, format: Format<T>): Key<T> {
   return {
     doc,
@@ -49,7 +49,7 @@ export function key<T>({ doc, default: standard = null, reloads }: About, format
   };
 }
 
-/** Numbers of the environment and of arguments are text. `parseFloat` would read `10x` as 10. */
+/** Parses a number. Values of the environment and of arguments are text; `parseFloat` would read `10x` as 10. */
 export function readNumber(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
   if (typeof value !== 'string' || !/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(value)) return undefined;
@@ -132,7 +132,7 @@ export function variants<V extends Readonly<Record<string, Section>>>(
   return { kind: { ...kind, selects: true }, ...sections };
 }
 
-/** A list of words out of `choices`, at least one and each once. */
+/** A list of distinct words out of `choices`, with at least one. */
 export function choices<const T extends string>(about: About, all: readonly T[]): Key<readonly T[]> {
   return list(about, `a list of ${oneOf(all)}, at least one`, {
     min: 1,
@@ -140,7 +140,7 @@ export function choices<const T extends string>(about: About, all: readonly T[])
   });
 }
 
-/** The same, or one word for a choice that follows from other keys. */
+/** As `choices`, or a single word for a choice that depends on other keys. */
 export function choicesOr<const W extends string, const T extends string>(
   about: About,
   word: W,
@@ -161,7 +161,7 @@ export function oneOf(words: readonly string[]): string {
   return quoted.length === 0 ? last : `${quoted.join(', ')} or ${last}`;
 }
 
-/** Text of a form that `type` describes. */
+/** A text whose form `type` describes. */
 export function text(about: About, type: string, fits: (value: string) => boolean = () => true): Key<string> {
   return key(about, {
     type,
@@ -248,13 +248,13 @@ export function names(about: About): Key<readonly string[]> {
   });
 }
 
-/** A map from names to texts, none of them empty, in the order of the file. */
+/** A map from names to texts that are not empty, in the order of the file. */
 export function textByName(about: About, type: string): Key<readonly { name: string; text: string }[]> {
   return key(about, {
     type,
     read(value) {
       if (typeof value !== 'object' || value === null) return undefined;
-      // A map comes as its entries (evaluate.ts).
+      // A map arrives as a list of entries (evaluate.ts).
       const entries = (Array.isArray(value) ? value : Object.entries(value)) as unknown[];
       const read = entries.map((entry) => {
         const [name, content] = Array.isArray(entry) ? (entry as unknown[]) : [];

@@ -1,15 +1,15 @@
 /**
- * A schema is a tree of sections whose leaves are keys. A key is a convict property with the functions that parse and print
- * its value, and its documentation: loading, `config print` and docs/configuration.md all use it.
+ * A schema is a tree of sections with keys as leaves. A key is a convict property with functions that parse and print its
+ * value, and its documentation. Loading, `config print` and docs/configuration.md are all based on it.
  */
 
 export interface Key<T> {
   doc: string;
   /** The convict format of all keys. */
   format: 'vaemon';
-  /** In the form of YAML; null = the key is required. */
+  /** Default in the form of YAML; null = the key is required. */
   default: unknown;
-  /** Environment variable, set by `nameVariables`; absent where one value for all detectors makes no sense. */
+  /** Environment variable, set by `nameVariables`; absent for keys that must differ between detectors. */
   env?: string;
   /** The valid values as a noun with its article: `a whole number of at least 1`. */
   type: string;
@@ -17,13 +17,13 @@ export interface Key<T> {
   suffix?: 'Ms';
   /** The value names the sibling section that is in use. The other sections are not part of the settings. */
   selects?: true;
-  /** Never shown, and read from the environment only: other people read files and arguments. */
+  /** Set for a secret: it is never shown, and read only from the environment, as other people may read files and arguments. */
   secret?: boolean;
   /** Whether a change of the setting is applied while the daemon runs; absent = it needs a restart. */
   reloads?(before: T, after: T): boolean;
-  /** The setting for a value of YAML, the environment or an argument. @throws Error if it is invalid */
+  /** Parses a value from YAML, the environment or an argument. @throws Error if it is invalid */
   parse(value: unknown): T;
-  /** The value that YAML has for a setting: `print` of 90000 ms is `90s`. */
+  /** The setting as a value in YAML: `print` of 90000 ms is `90s`. */
   print(setting: T): unknown;
 }
 
@@ -36,7 +36,7 @@ export interface Section {
 
 type SettingName<Name, Node> = Node extends { suffix: 'Ms' } ? `${Name & string}Ms` : Name;
 
-/** Sections of which one is in use, and the key `kind` that names it. */
+/** Sections of which one is in use, and the key `kind` that selects it. */
 export type Variants<V extends Readonly<Record<string, Section>>> = V & {
   readonly kind: Key<keyof V & string> & { selects: true };
 };
@@ -44,12 +44,12 @@ export type Variants<V extends Readonly<Record<string, Section>>> = V & {
 /** The settings of variants: a discriminated union, each member with `kind` and its own section. */
 type ParsedVariants<V> = { [Kind in keyof V]: { kind: Kind } & { [Name in Kind]: Parsed<V[Kind]> } }[keyof V];
 
-/** The settings that a section yields: the parsed value of each key, durations under their name in ms. */
+/** The settings of a section: the parsed value of each key; durations have a name that ends in `Ms`. */
 export type Parsed<S> = S extends { kind: { selects: true } }
   ? ParsedVariants<Omit<S, 'kind'>>
   : { [Name in keyof S as SettingName<Name, S[Name]>]: S[Name] extends Key<infer T> ? T : Parsed<S[Name]> };
 
-/** Whether a node of a schema is a key and not a section. */
+/** Whether a node of a schema is a key rather than a section. */
 export function isKey(node: Section | Key<unknown>): node is Key<unknown> {
   return typeof node.parse === 'function';
 }
@@ -88,9 +88,9 @@ export function isVariants(section: Section): boolean {
 }
 
 /**
- * The schema with the environment variable of each key: `window.maxKeys` → `VAEMON_WINDOW_MAX_KEYS`. Keys of a variant
- * are named after it alone: `source.kafka.brokers` → `VAEMON_KAFKA_BROKERS`.
- * @param without dotted keys that get none
+ * The schema with an environment variable for each key: `window.maxKeys` → `VAEMON_WINDOW_MAX_KEYS`. The variable of a key in a
+ * variant begins with the name of the variant: `source.kafka.brokers` → `VAEMON_KAFKA_BROKERS`.
+ * @param without dotted keys that get no variable
  */
 export function nameVariables<S extends Section>(section: S, without: readonly string[] = []): S {
   const name = (part: Section, path: string, prefix: string): Section =>
@@ -102,13 +102,13 @@ export function nameVariables<S extends Section>(section: S, without: readonly s
         return [word, name(node, inner, (isVariants(part) ? variablePrefix : prefix) + own)];
       }),
     );
-  // The result has the same keys.
+  // The cast is safe, as the result has the same keys.
   return name(section, '', variablePrefix) as S;
 }
 
 /**
  * The settings as a YAML document, the inverse of loading.
- * @param hidden in the place of secrets
+ * @param hidden text to replace secrets with
  */
 export function toDocument(section: Section, settings: object, hidden = '[hidden]'): Record<string, unknown> {
   const values = settings as Readonly<Record<string, unknown>>;

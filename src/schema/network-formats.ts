@@ -3,14 +3,14 @@ import { isIP } from 'node:net';
 import { key, list, text, type About } from './formats';
 import type { Key } from './key';
 
-/** Address of an HTTP service, or empty. Credentials have keys of their own, which are hidden. */
+/** Address of an HTTP service, or empty. Credentials have separate keys, which are hidden. */
 export function url(about: About): Key<string> {
   const type = 'a URL that begins with `http://` or `https://`, or empty';
   return key(about, {
     type,
     read(value) {
       if (value === '') return value;
-      // The value is not repeated: it may contain a password.
+      // The value is not quoted, as it may contain a password.
       if (typeof value === 'string' && value.includes('@'))
         throw new Error('must not contain a user or a password: they have keys of their own');
       const isUrl = typeof value === 'string' && /^https?:\/\//.test(value) && URL.canParse(value);
@@ -19,7 +19,7 @@ export function url(about: About): Key<string> {
   });
 }
 
-/** Addresses of HTTP services, each once. */
+/** Distinct addresses of HTTP services. */
 export function urls(about: About): Key<readonly string[]> {
   const one = url(about);
   return list(about, 'a list of URLs that begin with `http://` or `https://`', {
@@ -43,7 +43,7 @@ export function topic(about: About): Key<string> {
   );
 }
 
-/** An id in the logs and metrics of brokers. */
+/** An id that appears in the logs and metrics of brokers. */
 export function identifier(about: About, { empty = false } = {}): Key<string> {
   return text(
     about,
@@ -55,7 +55,7 @@ export function identifier(about: About, { empty = false } = {}): Key<string> {
 const hostName =
   /^(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9])?)*$/;
 
-/** An invalid IPv4 address such as `300.1.1.1` is not accepted as a host name. */
+/** Also rejects an invalid IPv4 address such as `300.1.1.1`, which has the form of a host name. */
 function isHost(value: string): boolean {
   return isIP(value) !== 0 || (hostName.test(value) && !/^[\d.]+$/.test(value));
 }
@@ -73,7 +73,7 @@ function isBroker(value: string): boolean {
   return hostFits && Number(port) >= 1 && Number(port) <= 65535;
 }
 
-/** Addresses of brokers, each once. */
+/** Distinct addresses of brokers. */
 export function brokers(about: About): Key<readonly string[]> {
   return list(about, 'a list of brokers, each `host:port`', {
     item: (value) => (typeof value === 'string' && isBroker(value) ? value : undefined),

@@ -1,14 +1,14 @@
 /** A condition on several keys. */
 export interface Rule<S> {
-  /** Keys that the rule reads; it is skipped if one of them is invalid by itself. The first one is reported. */
+  /** Keys that the rule reads. It is skipped if one of them is invalid by itself. A problem is reported at the first key. */
   keys: readonly string[];
-  /** The problem, or undefined. */
+  /** Returns the problem, or undefined. */
   problem(settings: S): string | undefined;
 }
 
-/** A rule of one section, such as that of a source. It may also read keys elsewhere in the document. */
+/** A rule of one section, such as a source. It may also read keys elsewhere in the document. */
 export interface SectionRule<Own, Whole = unknown> {
-  /** Names of keys within the section; the first one is reported. */
+  /** Names of keys within the section. A problem is reported at the first one. */
   keys: readonly [string, ...string[]];
   /** Dotted keys outside of the section. */
   beside?: readonly string[];
@@ -18,7 +18,7 @@ export interface SectionRule<Own, Whole = unknown> {
 /**
  * The rules of a section as rules of the whole document.
  * @param path dotted key of the section
- * @param find the settings of the section, or undefined if it is not in use and the rules do not apply
+ * @param find returns the settings of the section; undefined if it is not in use, so that its rules do not apply
  * @param decisive keys that decide whether it is in use
  */
 export function rulesOf<Own, Whole>(

@@ -33,10 +33,10 @@ export function cron(about: About): Key<string> {
       if (typeof value !== 'string') return undefined;
       if (value === '') return value;
       try {
-        // CronPattern rejects a date, which Cron accepts as a time that comes due once.
+        // CronPattern rejects a date, which Cron would accept as a time that comes due once.
         new CronPattern(value);
       } catch (cause) {
-        // The reason quotes the value, with its line breaks.
+        // The reason quotes the value, line breaks included.
         const reason = (cause as Error).message.replace(/^CronPattern: /, '').replace(/[\p{Cc}\s]+/gu, ' ');
         throw new Error(`is not a cron expression (got ${show(value)}): ${reason.slice(0, 120)}`, { cause });
       }
@@ -48,7 +48,7 @@ export function cron(about: About): Key<string> {
 
 /** Whether Intl supports the time zone. Offsets are rejected: only newer versions of Node support them. */
 export function isTimeZone(value: unknown): value is string {
-  // The default of most keys: formatters take a fifth of the time that reading a configuration takes.
+  // Fast path for the default of most keys: formatters take a fifth of the time that reading a configuration takes.
   if (value === 'UTC') return true;
   if (typeof value !== 'string' || !/^[A-Za-z]/.test(value)) return false;
   try {
@@ -113,7 +113,7 @@ export function rateOr<const T extends string>(
   });
 }
 
-/** As it is written in a configuration. */
+/** The target as written in a configuration. */
 export function printFalseAlarmTarget(target: FalseAlarmTarget): number | string {
   if (target.kind === 'ratio') return target.ratio;
   const period = Object.entries(periodMs).find(([, ms]) => ms === target.perMs)?.[0];

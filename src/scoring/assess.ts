@@ -1,4 +1,4 @@
-/** Windows to raw scores: encode, run the model, impute, and add the statistic that no model computes. */
+/** From windows to raw scores: encodes them, runs the model, imputes values, and adds the statistic of the linear sibling. */
 import { createConditionEncoder, type CategoryTable } from '../domain/condition';
 import { createScaler } from '../domain/scaler';
 import { createCounts } from '../domain/signal';
@@ -15,7 +15,7 @@ import { outputNames, outputStatistics } from './outputs';
 import { createTiledAssessor } from './tiled-assessor';
 import { shapeOf, type LearnedState } from './version-state';
 
-/** @param openEngine the engine that scores; tfjs by default */
+/** @param openEngine opens the engine that scores; default: tfjs */
 export function createAssessor(
   state: LearnedState,
   model: Model,
@@ -47,7 +47,9 @@ export function createAssessor(
   const terms = new Float32Array(encoder.terms.size);
   const buffersOf = new WeakMap<WindowBatch, EncodedWindows>();
 
-  /** The encoded windows of a batch: those that its window store has filled, or buffers of our own, encoded now. */
+  /**
+   * The encoded windows of a batch: those that its window store has filled or, without them, encoded now into local buffers.
+   */
   function encode(batch: WindowBatch): EncodedWindows {
     let encoded = batch.encoded?.encoder === encoder ? batch.encoded : buffersOf.get(batch);
     if (encoded === undefined)
@@ -58,12 +60,12 @@ export function createAssessor(
       encoder.encode(batch, encoded);
     }
     encoder.shift(batch, encoded);
-    // Imputation overwrites them: the next use must encode again.
+    // Imputation overwrites the encoded windows, so the next use must encode again.
     encoded.count = 0;
     return encoded;
   }
 
-  /** The newest record of each window by the linear sibling. */
+  /** Assesses the newest record of each window by the linear sibling. */
   function assessLinear(
     batch: WindowBatch,
     { x, mask, c }: EncodedWindows,
@@ -87,7 +89,7 @@ export function createAssessor(
     return { linear: distances, deviations };
   }
 
-  /** Runs the model until what it expects of missing and irrelevant values no longer changes. */
+  /** Runs the model repeatedly, until its expected values for missing and irrelevant values no longer change. */
   async function run<Name extends string>(
     batch: WindowBatch,
     wanted: readonly Name[],
@@ -115,7 +117,7 @@ export function createAssessor(
     engine,
     async assess(batch) {
       const encoded = encode(batch);
-      // Before imputation, which hides missing values.
+      // Computed before imputation, which fills missing values.
       const ofLinear = linear && assessLinear(batch, encoded);
       const { outputs } = await run(batch, usual, encoded);
       return {
@@ -136,5 +138,5 @@ export function createAssessor(
   };
 }
 
-/** An imputed value changes what the model expects of it, so that imputation is repeated, at most this often. */
+/** Maximum number of imputations: an imputed value changes the value that the model expects, so imputation is repeated. */
 const maxImputations = 8;

@@ -1,4 +1,7 @@
-/** Raw scores of windows, and what computes them: of windows and whole images assess.ts, of images with tiles tiled-assessor.ts. */
+/**
+ * Raw scores of windows, and the interface of assessors: assess.ts for windows and whole images, tiled-assessor.ts for images
+ * with tiles.
+ */
 import type { Box, ImageShape } from '../domain/image';
 import type { Scaler } from '../domain/scaler';
 import type { WindowBatch, WindowShape } from '../domain/window';
@@ -8,9 +11,9 @@ import type { ScoringEngine } from './engine';
 
 /** Scores of a batch of windows, not calibrated. */
 export interface RawScores {
-  /** By name, larger = more anomalous, in nats. Shape [count]. */
+  /** Statistics by name, larger = more anomalous, in nats. Shape [count]. */
   statistics: Readonly<Record<string, ArrayLike<number>>>;
-  /** What each channel adds to the reconstruction statistic. Shape [count, channels]. */
+  /** Contribution of each channel to the statistic `reconstruction`. Shape [count, channels]. */
   contributions: Float32Array;
   /** Mean error of each channel over the window, or of each region, scaled. Shape [count, channels]; empty for images with tiles. */
   meanErrors: Float32Array;
@@ -18,20 +21,20 @@ export interface RawScores {
   expected: Float32Array;
   /** Deviations of the newest record from the linear sibling, scaled. Shape [count, channels]; empty for images. */
   deviations: Float32Array;
-  /** What each value of an image adds to the reconstruction, in nats. Shape [count, values]; empty for windows. */
+  /** Contribution of each value of an image to the reconstruction, in nats. Shape [count, values]; empty for windows. */
   deviance: Float32Array;
   /** Mean of p(x|z) for each value of an image, scaled. Shape [count, values]; empty for windows. */
   expectedValues: Float32Array;
   /**
-   * How odd each cell of features is, a logarithm; tile after tile. Shape [count, cells]; empty unless the spec of the model asks
-   * for it.
+   * Logarithm of how anomalous each cell of features is, tile after tile. Shape [count, cells]; empty unless the spec of the
+   * model asks for it.
    */
   oddness: Float32Array;
-  /** Categories that training has not seen. */
+  /** Number of conditions with a category that training has not seen. */
   unknownConditions: number;
 }
 
-/** Reads the map of one image of a batch. Shape [down, across]. */
+/** Reads the deviations of the cells of one image of a batch. Shape [down, across]. */
 export type MapReader = (raw: Pick<RawScores, 'deviance' | 'oddness'>, window: number) => Float64Array;
 
 export interface Assessor {
@@ -40,14 +43,14 @@ export interface Assessor {
   readonly channelMap: ChannelMap;
   /** Undefined for windows. */
   readonly image: ImageShape | undefined;
-  /** How odd the cells of a map are, from the raw scores of an image; undefined for windows. */
+  /** Computes how anomalous the cells of a map are, from the raw scores of an image; undefined for windows. */
   readonly readMap: MapReader | undefined;
-  /** Encodes what the model reads. */
+  /** Encodes the inputs of the model. */
   readonly encoder: WindowEncoder;
   readonly engine: ScoringEngine;
-  /** What the model reads instead of whole images; undefined if it reads these. */
+  /** Tiles that the model reads; undefined if it reads whole images. */
   readonly tiles?: TileReader;
-  /** One batch at a time. */
+  /** Assesses a batch. Only one batch at a time. */
   assess(batch: WindowBatch): Promise<RawScores>;
 }
 
@@ -56,6 +59,6 @@ export interface TileReader {
   /** The shape of a tile, as an image. */
   readonly image: ImageShape;
   readonly shape: WindowShape;
-  /** The tile that a box lies in, alone in a batch of its own, which is reused. @returns where it lies */
+  /** The tile that contains a box, as a batch of one, which is reused. @returns the batch, and the place of the tile */
   around(batch: WindowBatch, window: number, box: Box): { batch: WindowBatch; tile: Box };
 }

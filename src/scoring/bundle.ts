@@ -1,5 +1,5 @@
 /**
- * A model version as files: model.json (version-state.ts), weights.safetensors, score.onnx (the graph that scores, trace.ts),
+ * A model version as files: model.json (version-state.ts), weights.safetensors, score.onnx (the scoring graph, trace.ts),
  * golden.json (golden.ts) and report.json.
  */
 import type { CategoryTable } from '../domain/condition';
@@ -18,7 +18,7 @@ import type { VersionState } from './version-state';
 /** Files of a version by name. */
 export type Files = ReadonlyMap<string, Uint8Array>;
 
-/** The result of a training, before it is a version. */
+/** The result of a training, before it is stored as a version. */
 export interface Trained {
   state: VersionState;
   model: Model;
@@ -32,8 +32,8 @@ const graphName = 'score.onnx';
 
 /**
  * The golden scores are those of tfjs. If ONNX Runtime is available, the graph is checked against them at once.
- * @param golden windows to store with their scores, and with anomalies made of them. They should not be calibration windows: for
- *   those the last bit decides whether a score is above itself
+ * @param golden windows to store with their scores, and with anomalies made from them. They should not be calibration windows,
+ * for which the last bit decides whether a score is above itself
  * @throws ModelVersionError if the graph scores differently, or finds no anomaly
  */
 export async function encodeBundle(
@@ -65,16 +65,16 @@ export async function encodeBundle(
   ]);
 }
 
-/** A detector that gives the golden scores. */
+/** A detector that reproduces the golden scores. */
 export interface VerifiedDetector extends Detector {
   /** The largest surprise of a golden anomaly. */
   readonly reach: number;
 }
 
 /**
- * A version's files as a detector.
+ * Creates a detector from the files of a version.
  * @param openSession opens the graph; without it, and for a version without a graph, tfjs scores
- * @throws ModelVersionError if a file is missing or unreadable, the golden scores differ, or it finds no anomaly
+ * @throws ModelVersionError if a file is missing or unreadable, if the golden scores differ, or if the version finds no anomaly
  */
 export async function decodeBundle(
   version: string,
@@ -95,7 +95,7 @@ export async function decodeBundle(
 }
 
 /**
- * The model of a version with its weights, and its state. The caller disposes the model.
+ * The model of a version with its weights, and its state. The caller must dispose the model.
  * @throws ModelVersionError if a file is missing or unreadable
  */
 export function decodeModel(version: string, files: Files): { state: VersionState; model: Model } {
@@ -117,7 +117,7 @@ export function decodeModel(version: string, files: Files): { state: VersionStat
 }
 
 /**
- * A model of another size than its weights could fill the memory before that is noticed.
+ * Checks sizes in the spec before the model is created: one that is too large for its weights could fill the memory.
  * @throws RangeError if a layer has more units, or two layers have more weights between them, than there are weights
  */
 function checkSize(spec: Partial<AnyModelSpec>, tensors: ReadonlyMap<string, StoredTensor>): void {

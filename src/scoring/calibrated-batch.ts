@@ -1,4 +1,4 @@
-/** From the raw scores of a batch to its surprise: each window in turn, with what its device has in memory. */
+/** From the raw scores of a batch to its surprise: each window in turn, with the memory of its device. */
 import { createBalance } from '../calibration/balance';
 import { createSections } from '../calibration/sections';
 import { createSurpriseScale, type Tests } from '../calibration/surprise';
@@ -12,19 +12,19 @@ import type { DeviceMemory, MemoryOf } from './memory';
 import { linearMean, meaned, meanOf } from './statistics';
 import type { VersionState } from './version-state';
 
-/** Surprise of a batch, column by column, and what it was made of. */
+/** Surprise of a batch and the values that it was computed from, column by column. */
 export interface CalibratedBatch {
   /** −log10 p. Shape [count]. */
   surprise: Float64Array;
-  /** The surprise above the baseline of its device, which a threshold is compared with. Shape [count]. */
+  /** The surprise minus the rise of the device's baseline, for comparison with the threshold. Shape [count]. */
   aboveBaseline: Float64Array;
-  /** 1 where the p-value rests on the fitted tail alone. Shape [count]. */
+  /** 1 if the p-value depends on the fitted tail alone. Shape [count]. */
   extrapolated: Uint8Array;
-  /** By name, shape [count]. */
+  /** Statistics by name, shape [count] each. */
   statistics: Readonly<Record<string, ArrayLike<number>>>;
-  /** Statistics of one window. Cheaper than `statistics`, where the column `channel` is computed on first use. */
+  /** Statistics of one window. Cheaper than `statistics`, whose column `channel` is computed on first use. */
   statisticsOf(window: number): Record<string, number>;
-  /** What the score of a window took from its device; undefined without a memory. */
+  /** The baseline that a window was scored with; undefined without a memory. */
   baselineOf(window: number): DeviceBaseline | undefined;
   /** Mark of the baseline of the device at an unusual window; empty for others. */
   markOf(window: number): readonly number[];
@@ -33,17 +33,20 @@ export interface CalibratedBatch {
 /** With memories, batches must come in the order of their records. */
 export type CalibrateBatch = (batch: WindowBatch, raw: RawScores, memoryOf?: MemoryOf) => CalibratedBatch;
 
-/** Columns of a batch that depend on the memory of devices. Each of shape [count], or empty if the version has none. */
+/**
+ * Columns of a batch that depend on the memory of devices. Each has shape [count], or is empty if the version has no such
+ * memory.
+ */
 interface Stored {
   means: readonly Float64Array[];
   linearMean: Float64Array;
   slow: Float64Array;
   rise: Float64Array;
-  /** Marks of windows with a surprise of `markedFrom` at least. */
+  /** Marks of windows with a surprise of at least `markedFrom`. */
   marks: Map<number, readonly number[]>;
 }
 
-/** Less surprising windows begin no event. */
+/** Least surprise of a window for which a mark is taken: less surprising windows begin no event. */
 const markedFrom = 1;
 
 export function createBatchCalibration(
@@ -58,14 +61,14 @@ export function createBatchCalibration(
   const sections = state.sections && createSections(state.sections, channelCount);
   const linear = createLinearReading(state, assessor);
   const linearMeanAt = scale.names.indexOf(linearMean);
-  /** Places of the statistics with a mean in the evidence, and of their means. */
+  /** Positions of the statistics whose means are in the evidence, and positions of their means. */
   const meanedAt = meaned(state.calibration.evidence).map((name) => scale.names.indexOf(name));
   const meansAt = meaned(state.calibration.evidence).map((name) => scale.names.indexOf(meanOf(name)));
   const latest = new Float64Array(meanedAt.length);
   const recent = new Float64Array(meanedAt.length);
   const errors = new Float64Array(2 * channelCount);
 
-  /** @param stored gets the means, the slow test's statistic, the rise and the mark of each window */
+  /** @param stored receives the means, the slow test's statistic, the rise and the mark of each window */
   function surpriseOf(
     batch: WindowBatch,
     raw: RawScores,
@@ -79,7 +82,7 @@ export function createBatchCalibration(
     const extrapolated = new Uint8Array(count);
     const columns = scale.names.map((name) => statistics[name]);
     const row = new Float64Array(columns.length);
-    // One for all windows: this runs for every record.
+    // One object for all windows, as this runs for every record.
     const tests: Tests = { statistics: row, slow: 0, sections: 0, runs: 0, group: undefined };
     let i = 0;
     let memory: DeviceMemory | undefined;

@@ -1,6 +1,6 @@
 /**
- * Canaries: faults put into normal records (domain/faults.ts) and judged as deployed, through the same windows, memory of the
- * device, calibration and threshold. A canary is found if a record alarms that would not alarm without the fault.
+ * Canaries: faults put into normal records (domain/faults.ts), which are then scored as in live use, with the same windows,
+ * memory of the device, calibration and threshold. A canary is found if a record alarms that would not alarm without the fault.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { MemorySnapshot } from '../calibration/memory';
@@ -17,18 +17,21 @@ import type { Detector } from './detector';
 import { engineRows } from './encode';
 import type { DeviceMemories, DeviceMemory } from './memory';
 
-/** Normal records of one device in a row. */
+/** Consecutive normal records of one device. */
 export interface CanaryStretch extends RecordColumns {
   key: string;
-  /** First row that the memory has not seen; the window has. */
+  /** First row that the memory has not seen; the window already contains it. */
   known: number;
-  /** Memory before that row; none = as history left it. */
+  /** Memory before that row; absent = the memory at the end of the history. */
   memory?: MemorySnapshot | undefined;
-  /** First row to get a fault. Live and in training as many rows before it are looked at: a window. */
+  /** First row to put a fault into. At least a window of records precedes it, live and in training. */
   from: number;
 }
 
-/** Records that a fault is watched for, of which the first has it; and the shorter times that are reported. */
+/**
+ * Number of records for which a fault is watched, the first one with the fault included; next to it, the shorter times that are
+ * reported.
+ */
 export const watchedRecords = 32;
 const withinRecords = [1, 4, watchedRecords];
 
@@ -36,7 +39,7 @@ export interface CanaryOptions {
   threshold: number;
   time: TimeRules;
   random: Random;
-  /** Ends the search without a result. */
+  /** Aborts the search, which then has no result. */
   signal?: AbortSignal;
 }
 
@@ -68,7 +71,7 @@ export async function findFaults(
         ...planted,
         run: judge.begin(stretch, planted.values, from, memory),
       }));
-      // Record by record, so that a canary that is found costs no more.
+      // Records are scored one by one, so that a canary costs nothing further once it is found.
       for (let to = from + 1; to <= stretch.timestamps.length; to++) {
         for (const { run } of canaries) await judge.enter(run, to);
         await judge.flush();
@@ -89,14 +92,17 @@ interface Planted {
   kind: FaultKind;
   size: number;
   unit: string;
-  /** Values of the whole stretch. */
+  /** Values of the whole stretch, with the fault. */
   values: Values;
 }
 
-/** Values of the windows that are scored at once, and of canaries at a time, unless one has more: bounds memory. */
+/**
+ * Maximum number of values in the windows that are scored at once, and in canaries at a time, unless one has more: bounds
+ * memory.
+ */
 const mostValues = 4_000_000;
 
-/** @param size values of a canary */
+/** @param size number of values of a canary */
 function* inGroups(planted: Iterable<Planted>, size: number): Generator<Planted[]> {
   let group: Planted[] = [];
   for (const one of planted) {
@@ -137,7 +143,7 @@ function* plant(
     }
     return;
   }
-  // The scale of a counter is that of its rate.
+  // For a counter, the scale is that of its rate, so no fault is put into it.
   const known = channels.flatMap((name, j) =>
     scaler.count[j] === 0 || counters?.includes(name) === true ? [] : [j],
   );
@@ -154,18 +160,18 @@ function* plant(
 /** A run of the detector over a stretch. */
 interface Run {
   stretch: CanaryStretch;
-  /** Those of the stretch, or with a fault. */
+  /** Values of the stretch, with or without a fault. */
   values: Values;
   windows: ReturnType<typeof createWindowStore>;
   memories: DeviceMemories;
   memory: DeviceMemory;
-  /** Next row to enter. */
+  /** Next row to score. */
   next: number;
   /** Number of records from the first faulty one to the first that alarms. */
   foundAt: number;
 }
 
-/** Scores the records of stretches as the daemon does. */
+/** Scores the records of stretches like the daemon. */
 function createJudge(detector: Detector, threshold: number, time: TimeRules, isAborted: () => boolean) {
   const { shape } = detector;
   const fitting = Math.floor(mostValues / (shape.length * shape.channels));
@@ -185,7 +191,7 @@ function createJudge(detector: Detector, threshold: number, time: TimeRules, isA
     await nextTurn();
   }
 
-  /** Enters records up to row `to`, unless one has alarmed. */
+  /** Scores the records up to row `to`, unless one has alarmed. */
   async function enter(run: Run, to: number): Promise<void> {
     const { key, timestamps, conditions } = run.stretch;
     const end = Math.min(to, timestamps.length);
@@ -212,7 +218,7 @@ function createJudge(detector: Detector, threshold: number, time: TimeRules, isA
     begin(stretch: CanaryStretch, values: Values, next: number, memory: MemorySnapshot | undefined): Run {
       const { key, timestamps, conditions } = stretch;
       const windows = createWindowStore(shape, { ...time, maxKeys: 1 });
-      // One more than a window: the rate of a counter needs the record before.
+      // Starts one record before the window: the rate of a counter needs the previous record.
       for (let row = Math.max(0, next - shape.length - 1); row < next; row++)
         windows.push(key, row, timestamps, values, conditions);
       const memories = detector.createMemories({ maxKeys: 1 }, memory);

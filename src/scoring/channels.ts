@@ -1,7 +1,7 @@
 /**
  * The statistic `channel`: each channel on its own scale. The sum over all channels varies as much as its noisiest channel:
- * where disk traffic comes in bursts, they hide a latency that has quadrupled. So each channel's contribution to the
- * reconstruction statistic is calibrated by itself, and the p-values of the channels are combined.
+ * bursts of disk traffic, for example, hide a latency that has quadrupled. So each channel's contribution to the reconstruction
+ * statistic is calibrated separately, and the p-values of the channels are combined.
  */
 import { logEvidence } from '../calibration/combine';
 import { largestSurprise } from '../calibration/threshold';
@@ -23,7 +23,7 @@ export function fitChannels(contributions: Float64Array, channels: number): Chan
 }
 
 export interface ChannelStatistic {
-  /** The channels' p-values combined (larger = more anomalous), shape [count]. */
+  /** Combines the p-values of the channels (larger = more anomalous), shape [count]. */
   assess(contributions: ArrayLike<number>, count: number): Float64Array;
   /** −log10 of the p-value of the contribution of one channel. */
   surpriseOf(contribution: number, channel: number): number;

@@ -1,6 +1,6 @@
 /**
- * From single values to channels, each of which is calibrated by itself: the sensors of a window, which a detection names, or the
- * parts of a coarse grid over an image. What a detection names of an image is found in oddness.ts.
+ * From single values to channels, each calibrated separately: the sensors of a window, which detections contain, or the parts
+ * of a coarse grid over an image. The regions in the detection of an image come from oddness.ts.
  */
 import { colourChannels, nameOfBox, type ImageShape } from '../domain/image';
 import type { Values } from '../domain/record';
@@ -13,14 +13,14 @@ export interface ChannelMap {
   readonly kind: 'window' | 'image';
   /** Number of channels. */
   readonly channels: number;
-  /** What each channel adds to the reconstruction statistic. Shape [batch, values of a window] → [batch, channels]. */
+  /** Contribution of each channel to the statistic `reconstruction`. Shape [batch, values of a window] → [batch, channels]. */
   sum(perValue: tf.Tensor2D): tf.Tensor2D;
   /**
    * One value for each channel: that of the newest record, or the mean of a region. Shape [batch, values of a window] →
    * [batch, channels].
    */
   represent(perValue: tf.Tensor2D): tf.Tensor2D;
-  /** Mean over the seen values of x − expected. Shape [batch, channels]. */
+  /** Mean of x − expected over the values present. Shape [batch, channels]. */
   meanError(examples: Examples, expected: tf.Tensor2D): tf.Tensor2D;
   /**
    * Writes one value for each channel of a raw window, in the channels' own units.
@@ -35,7 +35,7 @@ export interface ChannelMap {
   ): void;
 }
 
-/** The channels of windows, or the regions of images, as the state has them. */
+/** The channels of windows, or the regions of images, in the version's state. */
 export function createChannelMap({
   spec,
   image,
@@ -50,13 +50,14 @@ export function createChannelMap({
 const fewChannels = 16;
 
 /**
- * Channels of a window. The newest record counts in full; of the records before it the worst is left out, so that one odd
+ * Channels of a window. The newest record has full weight. Of the earlier records, the worst is left out, so that one odd
  * record does not make all windows that contain it odd.
  */
 export function createWindowMap({ length, channels }: Pick<WindowShape, 'length' | 'channels'>): ChannelMap {
   /**
-   * Over all records of the window, as a product: the order of onnxruntime's own sum depends on where in the batch a window
-   * is. Few channels: one product with copies of I; many, where that would mostly multiply by 0: one with ones for each window.
+   * Sum over all records of the window, written as a product: the order of onnxruntime's own sum depends on the place of a
+   * window in the batch. With few channels it is one product with copies of I; with many, which would mostly multiply by 0, it
+   * is one product with ones per window.
    */
   const sumOverRecords = (perValue: tf.Tensor2D): tf.Tensor2D => {
     if (channels <= fewChannels) return tf.matMul(perValue, tf.tile(tf.eye(channels), [length, 1]));
@@ -73,7 +74,7 @@ export function createWindowMap({ length, channels }: Pick<WindowShape, 'length'
       return sums.sub(tf.max(tf.reshape(earlier, [-1, length - 1, channels]), 1));
     },
     represent: (perValue) => tf.slice(perValue, [0, (length - 1) * channels], [-1, channels]),
-    // A channel without any seen value has the mean 0.
+    // For a channel without any value present, the mean is 0.
     meanError: ({ x, mask }, expected) =>
       sumOverRecords(mask.mul(x.sub(expected))).div(sumOverRecords(mask).maximum(1)),
     writeActual(values, from, into, at) {
@@ -87,7 +88,7 @@ export function createWindowMap({ length, channels }: Pick<WindowShape, 'length'
 const regionsPerSide = 4;
 
 interface Region {
-  /** `x 0-6, y 7-13`. */
+  /** Name such as `x 0-6, y 7-13`. */
   name: string;
   pixels: number;
 }
@@ -128,7 +129,7 @@ export function createImageMap(image: ImageShape): ChannelMap {
   const [across, down] = [cuts(width), cuts(height)];
   const pixelsOf = regions.map(({ pixels }) => pixels * colours);
 
-  /** 1 where a pixel of a side belongs to a part of it. Shape [size, parts]. */
+  /** 1 if a pixel of a side belongs to a part of it. Shape [size, parts]. */
   function membership(bounds: readonly number[]): tf.Tensor2D {
     const [size, parts] = [bounds.at(-1)!, bounds.length - 1];
     const rows = Array.from({ length: size }, (_, i) =>

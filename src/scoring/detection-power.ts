@@ -3,26 +3,26 @@ import type { FaultKind } from '../domain/fault-kinds';
 
 /** Stored in the report of a version. */
 export interface DetectionPower {
-  /** Numbers of records, from the first one with the fault on, ascending. */
+  /** Numbers of records counted from the first one with the fault, ascending. */
   within: readonly number[];
-  /** Stretches of normal records with faults, and those left out because they alarm without one. */
+  /** Number of stretches of normal records with faults, and number of those left out because they alarm without a fault. */
   stretches: number;
   alarming: number;
   faults: readonly FaultPower[];
 }
 
-/** The canaries of one kind and size. */
+/** Results for the canaries of one kind and size. */
 export interface FaultPower {
   kind: FaultKind;
   size: number;
   /** Unit of the size. */
   unit: string;
   canaries: number;
-  /** Those found within N records, N by `DetectionPower.within`. */
+  /** Number of canaries found within N records, for each N in `DetectionPower.within`. */
   found: readonly number[];
 }
 
-/** What a load needs of report.json of a version; undefined where it has none: those of 0.1.0 have no power. */
+/** The parts of report.json that are needed to load a version; undefined if they are absent, as in versions of 0.1.0. */
 export function readReport(report: Uint8Array | undefined): {
   power: DetectionPower | undefined;
   validationLoss: number | undefined;
@@ -33,7 +33,7 @@ export function readReport(report: Uint8Array | undefined): {
   return { power: detectionPower, validationLoss: validationLoss ?? undefined };
 }
 
-/** The powers together, canary by canary; undefined without any. */
+/** Adds several powers, canary by canary; undefined if there are none. */
 export function mergePower(powers: readonly DetectionPower[]): DetectionPower | undefined {
   const [first] = powers;
   if (first === undefined) return undefined;
@@ -68,13 +68,13 @@ export function powerByKind({ faults }: DetectionPower): Partial<Record<FaultKin
   return byKind;
 }
 
-/** Mean of the shares of the kinds. */
+/** Mean over the kinds of faults of the share found. */
 export function meanPower(power: DetectionPower): number {
   const shares = Object.values(powerByKind(power));
   return shares.reduce((sum, share) => sum + share / shares.length, 0);
 }
 
-/** The log line of a power; its fields are the shares by kind. */
+/** Message of the log line about a power. Its fields are the shares by kind. */
 export const powerMessage = 'detection power: share found of the faults that were put into held-out records';
 
 /** Shares by kind with two digits, as fields of a log line. */

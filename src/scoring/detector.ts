@@ -1,4 +1,4 @@
-/** A loaded model version: windows in, surprise out. */
+/** A loaded model version: computes the surprise of windows. */
 import type { MemoryPolicy, MemorySnapshot } from '../calibration/memory';
 import type { CategoryTable } from '../domain/condition';
 import type { Contribution } from '../domain/detection';
@@ -24,21 +24,21 @@ import { createVersionBatch, type VersionState } from './version-state';
 /** Calibrated scores of a batch of windows. */
 export interface Scores extends CalibratedBatch {
   count: number;
-  /** Categories that training has not seen. */
+  /** Number of conditions with a category that training has not seen. */
   unknownConditions: number;
-  /** The contribution of each channel of one window, the most unusual first; of an image, of its odd regions. */
+  /** The contribution of each channel of one window, the most unusual first; for an image, that of its odd regions. */
   contributions(window: number): Contribution[];
   /**
-   * Writes the actual value of each channel in the newest record of a window, and after them what the model expects, as in the
+   * Writes the actual value of each channel in the newest record of a window, followed by the expected values, as in the
    * contributions. Shape [2 × channels].
    */
   writeValues(window: number, into: Float32Array, at: number): void;
   /**
-   * One window compared with its nearest normal, which takes milliseconds to find; its contributions sum to
+   * Compares one window with its nearest normal, which takes milliseconds to find. The contributions sum to
    * `nearestNormal.reconstruction`. Repeatable.
    */
   explain(window: number): Explanation;
-  /** Keeps the data of an image to draw where it is odd, after the batch has changed. Of images only. */
+  /** Keeps the data needed to draw where an image is odd, even after the batch has changed. Absent for windows of records. */
   keepImage?(window: number): OddImage;
 }
 
@@ -54,17 +54,17 @@ export interface Detector {
    */
   createBatch(capacity: number, mayDefer?: boolean): WindowBatch;
   /**
-   * Runs the model. Repeatable: the scores of a window do not depend on its batch. The batch must not change, and must not
-   * be assessed again, until `applyCalibration` has returned.
+   * Runs the model. Repeatable: the scores of a window do not depend on its batch. Until `applyCalibration` has returned, the
+   * batch must not change or be assessed again.
    */
   assess(batch: WindowBatch): Promise<RawScores>;
   /** With memories, batches must come in the order of their records. */
   applyCalibration(batch: WindowBatch, raw: RawScores, memoryOf?: MemoryOf): Scores;
-  /** `assess`, then `applyCalibration`. */
+  /** Runs `assess`, then `applyCalibration`. */
   score(batch: WindowBatch, memoryOf?: MemoryOf): Promise<Scores>;
-  /** How odd each place of an image is. Of the first window of the batch. @throws Error unless windows are images */
+  /** How odd each place of an image is, for the first window of the batch. @throws Error unless windows are images */
   heat(batch: WindowBatch): Promise<Heat>;
-  /** Memories of devices, which begin as history left them. */
+  /** Creates the memories of devices. They begin with the state at the end of the history. */
   createMemories(policy: MemoryPolicy, snapshot?: MemorySnapshot): DeviceMemories;
   /** Disposes the engine but not the model. */
   release(): void;
@@ -135,7 +135,9 @@ export function createDetector(
   };
 }
 
-/** @returns writes the values of a window as `Scores.writeValues` does; `expected` is that of the batch, scaled */
+/**
+ * @returns a function that writes the values of a window as in `Scores.writeValues`; `expected` is that of the batch, scaled
+ */
 function createValueWriter({ channels }: VersionState, { shape, scaler, channelMap }: Assessor) {
   const valuesPerWindow = shape.length * shape.channels;
   return (

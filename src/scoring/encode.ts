@@ -14,8 +14,8 @@ import type { Examples } from '../models/model';
 import { tf } from '../tensor';
 
 /**
- * Engines run a multiple of this number of rows. A single row is multiplied in another order than many, and the rows after
- * the last full vector of a processor are computed by other code: both would change the last bits of a score.
+ * Engines run a multiple of this number of rows. A single row is multiplied in another order than many, and the rows after the
+ * last full CPU vector are computed by other code; both would change the last bits of a score.
  */
 export const engineRows = 16;
 
@@ -30,7 +30,7 @@ export interface ExampleLayout {
 /** Examples row by row; the shapes are [capacity, dim], the same, and [capacity, conditionDim]. */
 export type ExampleArrays = Pick<EncodedWindows, 'x' | 'mask' | 'c'>;
 
-/** Arrays for `capacity` examples, of which nothing is missing. */
+/** Arrays for `capacity` examples without missing values. */
 export function createExampleArrays({ dim, conditionDim }: ExampleLayout, capacity: number): ExampleArrays {
   return {
     x: new Float32Array(capacity * dim),
@@ -39,23 +39,23 @@ export function createExampleArrays({ dim, conditionDim }: ExampleLayout, capaci
   };
 }
 
-/** Its `conditionDim` is twice the encoding of one record: that of the newest record, and the mean over its window. */
+/** `conditionDim` is twice the encoding of one record: the conditions of the newest record, and their mean over the window. */
 export interface WindowEncoder extends RecordEncoder, ExampleLayout {
-  /** What the linear sibling regresses on. */
+  /** Terms for the regression of the linear sibling. */
   readonly terms: ConditionTerms;
   /** @param shared memory that an engine on another thread reads in place; engines on this thread are faster without it */
   createBuffers(capacity: number, shared?: boolean): EncodedWindows;
   /** Encodes all windows of the batch into the first rows of `out`, their masks included. */
   encode(batch: WindowBatch, out: EncodedWindows): void;
-  /** Resets the masks of the windows of the batch: 0 for a missing value and for a channel without any value in training. */
+  /** Resets the masks of the windows of the batch: 0 for a missing value, and for a channel without values in training. */
   mask(batch: WindowBatch, out: EncodedWindows): void;
-  /** Takes off the windows what their levels have moved. */
+  /** Subtracts the shifts of the levels from the windows. */
   shift(batch: WindowBatch, out: EncodedWindows): void;
 }
 
 /**
- * A window is scored given the conditions of its newest record and their mean over the window. The mean shows the model when
- * a mode changed within the window; without it every change of mode looks odd.
+ * A window is scored given the conditions of its newest record, and their mean over the window. The mean shows the model that a
+ * mode changed within the window; without it, every change of mode looks odd.
  */
 export function createWindowEncoder(
   shape: WindowShape,
@@ -69,7 +69,7 @@ export function createWindowEncoder(
   const usualMask = Float32Array.from({ length: dim }, (_, i) => (scaler.knows(i % scaler.channels) ? 1 : 0));
   /** Encoded conditions of the records of one window. */
   const rows = new Float32Array(length * recordConditionDim);
-  /** By window of the batch, whether its mask differs from the usual one. */
+  /** By window of the batch, whether its mask differs from the default. */
   const unusual = new WeakMap<EncodedWindows, Uint8Array>();
 
   const encodeRecord: RecordEncoder['encodeRecord'] = (columns, row, x, xAt, c, cRow) => {
@@ -154,7 +154,7 @@ function hasMissing(values: Values, from: number, count: number): boolean {
   return false;
 }
 
-/** `count` rows from row `from` on as tensors, which the caller disposes. Rows beyond the buffers are zeros. */
+/** `count` rows from row `from` on as tensors, which the caller must dispose. Rows beyond the buffers are zeros. */
 export function toExamples(
   { dim, conditionDim }: ExampleLayout,
   encoded: ExampleArrays,

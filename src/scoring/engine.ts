@@ -10,12 +10,12 @@ import { createScoringOutputs } from './outputs';
 export type Outputs<Name extends string = string> = Readonly<Record<Name, Float32Array>>;
 
 export interface ScoringEngine {
-  /** For the log and `doctor`. */
+  /** Name for the log and for `vaemon doctor`. */
   readonly name: string;
-  /** Whether it computes on a separate thread. */
+  /** Whether the engine computes on a separate thread. */
   readonly onThread: boolean;
   /**
-   * Repeatable: the outputs of a row do not depend on the other rows. One run at a time.
+   * Repeatable: the outputs of a row do not depend on the other rows. Only one run at a time.
    * @param encoded windows in the first `count` rows. The arrays must not be accessed until the run has ended
    * @param wanted names of the outputs to return
    */
@@ -29,7 +29,7 @@ export interface ScoringEngine {
 
 export type OpenEngine = (model: Model, encoder: WindowEncoder, channelMap: ChannelMap) => ScoringEngine;
 
-/** tfjs on its current backend: for models that no other engine can run, and as the reference of the others. */
+/** tfjs on its current backend: for models that no other engine can run, and as the reference for other engines. */
 export const createTfjsEngine: OpenEngine = (model, encoder, channelMap) => {
   const computeOutputs = createScoringOutputs(model, channelMap);
   return {

@@ -1,7 +1,7 @@
 /**
- * What is wrong with a window, found by its nearest normal. A broken sensor moves the code, and with it what the model expects
- * of every other sensor. So each of the oddest channels is left out in turn. The broken one is that without which the others
- * fit together best. This is repeated until the remaining channels look normal.
+ * Explains an unusual window by its nearest normal. A broken sensor changes the code, and so the expected values of all other
+ * sensors. So each of the oddest channels is left out in turn. The broken one is that without which the others fit together
+ * best. This is repeated until the remaining channels look normal.
  */
 import type { LatentDeviation } from '../domain/detection';
 import type { Values } from '../domain/record';
@@ -14,11 +14,11 @@ import { toExamples, type WindowEncoder } from './encode';
 
 /** The nearest normal window, in scaled values. */
 export interface NearestWindow {
-  /** Channels that do not fit the others, in the order of leaving them out. */
+  /** Channels that do not fit the others, in the order in which they were left out. */
   leftOut: readonly number[];
-  /** What each channel adds to the reconstruction at the nearest normal, in nats. Shape [channels]. */
+  /** Contribution of each channel to the reconstruction at the nearest normal, in nats. Shape [channels]. */
   contributions: Float64Array;
-  /** What the model expects of the newest record, or the mean over a region. Shape [channels]. */
+  /** Expected value of the newest record, or mean expected value over a region. Shape [channels]. */
   expected: Float64Array;
   /** All latent dimensions, the upper level first. */
   latent: readonly LatentValue[];
@@ -26,11 +26,11 @@ export interface NearestWindow {
 
 /** One latent dimension of a window. */
 export interface LatentValue {
-  /** The posterior mean, as scored. */
+  /** The posterior mean, by which the window was scored. */
   value: number;
-  /** At the nearest normal. */
+  /** Value at the nearest normal. */
   expected: number;
-  /** −log p of the value less that of the likeliest one, in nats. */
+  /** −log p of the value minus that of the likeliest one, in nats. */
   nats: number;
 }
 
@@ -39,7 +39,7 @@ export interface ExplainerParts {
   encoder: WindowEncoder;
   shape: WindowShape;
   channelMap: ChannelMap;
-  /** What each channel adds to the reconstruction of a normal window, in nats. Shape [channels]. */
+  /** Contribution of each channel to the reconstruction of a normal window, in nats. Shape [channels]. */
   typicalContributions: readonly number[];
   /** Whether this contribution of a channel is unusual. */
   isOdd: (contribution: number, channel: number) => boolean;
@@ -48,10 +48,13 @@ export interface ExplainerParts {
 /** Largest number of channels that are tried in one search: bounds its cost. */
 const maxCandidates = 8;
 
-/** Largest number of channels to leave out. If more do not fit, no sensor is broken: the machine does something new. */
+/**
+ * Maximum number of channels to leave out. If more channels do not fit, no single sensor is broken: the machine does something
+ * new.
+ */
 const maxLeftOut = 4;
 
-/** Leaving out a channel must reduce the cost of the others by this many nats, which chance does not. */
+/** Least decrease of the cost of the others when a channel is left out, in nats; chance yields less. */
 const minGain = 3;
 
 /** Repeatable: the same window always has the same explanation. */
@@ -63,7 +66,9 @@ export function createExplainer(
   const buffers = encoder.createBuffers(1);
   const maxLeaveOut = Math.min(maxLeftOut, typical.length - 1);
 
-  /** The window once for each list, without its channels: they are masked, and x has `filling` in their place. */
+  /**
+   * Copies of the window, one per list, without the channels of that list: they are masked, and x has `filling` in their place.
+   */
   function without(
     lists: readonly (readonly number[])[],
     examples: Examples,
@@ -81,7 +86,7 @@ export function createExplainer(
     };
   }
 
-  /** The contributions at a code, and what the model expects of every value of the window, [1, dim]. */
+  /** The contributions at a code, and the expected values of the whole window, [1, dim]. */
   function lookAt(
     code: tf.Tensor2D,
     examples: Examples,
@@ -90,7 +95,9 @@ export function createExplainer(
     return { contributions: Float64Array.from(channelMap.sum(deviance).dataSync()), filling: expected };
   }
 
-  /** The channels to leave out next, those furthest above their typical contribution first; none if all look normal. */
+  /**
+   * Candidates to leave out next, those furthest above their typical contribution first; empty if all channels look normal.
+   */
   function candidatesAmong(contributions: Float64Array, leftOut: readonly number[]): number[] {
     const others = Array.from(typical.keys()).filter((j) => !leftOut.includes(j));
     if (!others.some((j) => isOdd(contributions[j]!, j))) return [];
@@ -98,7 +105,7 @@ export function createExplainer(
     return others.sort((a, b) => excess(b) - excess(a)).slice(0, maxCandidates);
   }
 
-  /** The likeliest code without `leftOut` and, if that is worth it, one of the candidates. */
+  /** The likeliest code without `leftOut` and, if that gains enough, without one of the candidates. */
   function search(
     examples: Examples,
     filling: tf.Tensor2D,
@@ -108,7 +115,7 @@ export function createExplainer(
     // The first row leaves out no further channel.
     const tries = [leftOut, ...candidates.map((j) => [...leftOut, j])];
     const { codes, costs } = findLikeliestCodes(model, without(tries, examples, filling));
-    // A channel has its typical contribution in normal times, too, which is no reason to leave it out.
+    // A channel has its typical contribution in normal times as well, which is no reason to leave it out.
     const costOf = (i: number): number => costs[i]! + (i === 0 ? 0 : minGain + typical[candidates[i - 1]!]!);
     const best = tries.reduce((least, _, i) => (costOf(i) < costOf(least) ? i : least), 0);
     const dim = codes.length / tries.length;
@@ -158,15 +165,15 @@ function copyWindow(from: WindowBatch, window: number, shape: WindowShape, to: W
   to.recalled.shifts = from.recalled.shifts.slice(window * shape.channels, (window + 1) * shape.channels);
 }
 
-/** The nearest normal of an image, and what its values add to the reconstruction there. */
+/** The nearest normal of an image, and the contributions of its values to the reconstruction there. */
 export interface NearestImage extends Pick<NearestWindow, 'latent'> {
-  /** In nats. Shape [values]. */
+  /** Deviance of each value, in nats. Shape [values]. */
   deviance: Float32Array;
-  /** Scaled. Shape [values]. */
+  /** Expected values, scaled. Shape [values]. */
   expected: Float32Array;
 }
 
-/** Repeatable. The odd regions are left out, so that the rest of the image shows what belongs there. */
+/** Repeatable. The odd regions are left out, so that the rest of the image determines the values expected there. */
 export function createImageExplainer({
   model,
   encoder,
@@ -175,7 +182,7 @@ export function createImageExplainer({
   const one = createWindowBatch(shape, 1);
   const buffers = encoder.createBuffers(1);
 
-  /** @param isLeftOut by index of the value */
+  /** @param isLeftOut whether a value is left out, by its index */
   return (batch: WindowBatch, window: number, isLeftOut: (value: number) => boolean): NearestImage => {
     copyWindow(batch, window, shape, one);
     encoder.encode(one, buffers);
@@ -196,7 +203,7 @@ export function createImageExplainer({
   };
 }
 
-/** Latent dimensions in an explanation. */
+/** Maximum number of latent dimensions in an explanation. */
 const namedDimensions = 3;
 
 /**

@@ -1,4 +1,4 @@
-/** Why the windows of a batch are as they are scored: the channels or regions that are unusual, and the nearest normal. */
+/** Explains the scores of a batch: the channels or regions that are unusual, and the nearest normal. */
 import type { Contribution, NearestNormal } from '../domain/detection';
 import type { Values } from '../domain/record';
 import type { WindowBatch } from '../domain/window';
@@ -15,26 +15,26 @@ import type { VersionState } from './version-state';
 
 /** One window compared with its nearest normal. */
 export interface Explanation {
-  /** They sum to `nearestNormal.reconstruction`. */
+  /** Contributions; they sum to `nearestNormal.reconstruction`. */
   contributions: Contribution[];
   nearestNormal: NearestNormal;
 }
 
-/** Windows must be complete. */
+/** The functions need complete windows (`completeWindow`). */
 export interface Explanations {
-  /** The contribution of each channel of one window, the most unusual first; of an image, of its odd regions. */
+  /** The contribution of each channel of one window, the most unusual first; for an image, that of its odd regions. */
   contributions(batch: WindowBatch, raw: RawScores, window: number): Contribution[];
-  /** Takes milliseconds. Repeatable. */
+  /** Explains one window. Takes milliseconds. Repeatable. */
   explain(batch: WindowBatch, raw: RawScores, window: number): Explanation;
 }
 
 export interface ImageExplanations extends Explanations {
-  /** Keeps the data of an image to draw where it is odd, after the batch has changed. */
+  /** Keeps the data needed to draw where an image is odd, even after the batch has changed. */
   keepImage(batch: WindowBatch, raw: RawScores, window: number): OddImage;
   heatOf(raw: RawScores, window: number): Heat;
 }
 
-/** Surprise above which a channel looks odd: one normal record in a hundred. */
+/** Surprise above which a channel looks odd, as in one normal record of a hundred. */
 const oddSurprise = 2;
 
 export function createChannelExplanations(
@@ -96,7 +96,7 @@ export function createImageExplanations(
     deviance: valuesOf(raw.deviance, window),
   });
 
-  /** The nearest normal of an image, or of the tile that its oddest region lies in. */
+  /** The nearest normal of an image, or of the tile that contains its oddest region. */
   function nearestOf(batch: WindowBatch, window: number, regions: readonly OddRegion[]): NearestImage {
     if (tiles === undefined) return findNearest(batch, window, isInside(regions, image));
     const { batch: single, tile } = tiles.around(batch, window, regions[0]!.box);
@@ -110,7 +110,8 @@ export function createImageExplanations(
       const regions = regionsOf(raw, window);
       const { latent, ...nearest } = nearestOf(batch, window, regions);
       const scored = asScored(batch, raw, window);
-      // Only one tile of an image with tiles is compared with its nearest normal; the regions are described as they were scored.
+      // For an image with tiles, only one tile is compared with its nearest normal; the regions are described as they were
+      // scored.
       const values = tiles === undefined ? { ...scored, ...nearest } : scored;
       const contributions = describeRegions(regions, image, values, scaler);
       return {

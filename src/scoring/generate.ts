@@ -11,11 +11,11 @@ import { modelState, shapeOf, type LearnedState } from './version-state';
 
 export interface GenerateOptions {
   count: number;
-  /** Conditions of every record, in the form that records have. */
+  /** Conditions of every record, in the same form as in records. */
   conditions: Readonly<Record<string, unknown>>;
-  /** Unix ms of every record, for the hour of the day and the day of the week. */
+  /** Time of every record, Unix ms, for the hour of the day and the day of the week. */
   timestamp: number;
-  /** Scales the standard deviation of z. */
+  /** Factor for the standard deviation of z. */
   temperature: number;
   seed: number;
 }

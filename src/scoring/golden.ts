@@ -1,6 +1,6 @@
 /**
- * golden.json: normal windows and anomalies made of them, with their scores at the end of training. A version that scores them
- * differently, or scores no anomaly above the normal ones, is not used.
+ * golden.json: normal windows and anomalies made from them, with their scores at the end of training. A version is not used if
+ * it scores them differently, or if it scores no anomaly above the normal windows.
  */
 import type { CategoryTable } from '../domain/condition';
 import { givenConditions } from '../domain/record';
@@ -23,26 +23,26 @@ interface GoldenWindow {
   /** One list of given conditions per record: a category by its name, null = unknown. */
   conditions: readonly (readonly (string | number | null)[])[];
   surprise: number;
-  /** The surprise that a threshold is compared with. */
+  /** The surprise minus the rise of the baseline, for comparison with the threshold. */
   aboveBaseline: number;
   statistics: Readonly<Record<string, number>>;
-  /** Whether the window is made, not recorded. */
+  /** Whether the window is a synthetic anomaly. */
   anomaly: boolean;
 }
 
-/** Relative difference between engines that is accepted. */
+/** Largest relative difference between engines that is accepted. */
 const tolerance = 1e-4;
 
-/** Shifts of all values beyond the deadband, in scales of their channel, for one window after another. */
+/** Shifts of all values beyond the deadband, in scales of their channel; one window after another uses the next shift. */
 const shifts = [50, -50, 12, -12, 6, -6, 3, -3];
 
-/** White, the far end for each byte, and black, for one image after another. */
+/** White, the opposite brightness of each byte, and black; one image after another uses the next. */
 const repaint: readonly ((byte: number) => number)[] = [() => 255, (byte) => (byte < 128 ? 255 : 0), () => 0];
 
 /**
  * @param normal windows of normal records
- * @returns these windows, and the anomalies made of them, with the scores that the detector gives them
- * @throws ModelVersionError if no made anomaly scores above the normal windows
+ * @returns these windows, and synthetic anomalies made from them, with their scores by the detector
+ * @throws ModelVersionError if no synthetic anomaly scores above the normal windows
  */
 export async function describeGolden(
   detector: Detector,
@@ -74,7 +74,7 @@ export async function describeGolden(
       ),
       surprise: scores.surprise[window]!,
       aboveBaseline: scores.aboveBaseline[window]!,
-      // The statistics of the window alone: golden windows have no device.
+      // The statistics of the window alone, as golden windows have no device.
       statistics: rowOf(scores.statistics, window),
       anomaly: window >= normal.count,
     };
@@ -84,7 +84,7 @@ export async function describeGolden(
   return golden;
 }
 
-/** A batch with each window twice: as it is, and shifted. */
+/** A batch with each window twice: unchanged, and shifted. */
 function withAnomalies(normal: WindowBatch, { shape, state }: Detector): WindowBatch {
   const { count } = normal;
   const batch = createWindowBatch(shape, 2 * count);
@@ -114,7 +114,8 @@ function withAnomalies(normal: WindowBatch, { shape, state }: Detector): WindowB
 
 /**
  * @returns the largest surprise of an anomaly
- * @throws ModelVersionError if the detector scores a window differently, or no made anomaly scores above the normal windows
+ * @throws ModelVersionError if the detector scores a window differently, or no synthetic anomaly scores above the normal
+ * windows
  */
 export async function checkGolden(detector: Detector, golden: Golden, table: CategoryTable): Promise<number> {
   // The file may be anything that is JSON.
@@ -187,8 +188,8 @@ function readWindows(detector: Detector, { windows }: Golden, table: CategoryTab
 }
 
 /**
- * All raw scores a little larger, or smaller. Calibrated scores rise with them, so that the two results bound a p-value that
- * moves in steps: if a calibration score lies next to a statistic, the last bit decides on which side.
+ * All raw scores slightly larger, or slightly smaller. Calibrated scores rise with them, so the two results bound a p-value
+ * that moves in steps: if a calibration score is next to a statistic, the last bit decides on which side the statistic is.
  */
 function moved(raw: RawScores, by: number): RawScores {
   const size = (value: number): number => Math.max(1, Math.abs(value));

@@ -1,4 +1,4 @@
-/** Groups that are calibrated separately: the values of one condition. */
+/** Groups that are calibrated separately: one per value of a condition. */
 import type { CategoryTable } from '../domain/condition';
 import { givenConditions } from '../domain/record';
 import type { WindowBatch } from '../domain/window';

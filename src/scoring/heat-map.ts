@@ -1,4 +1,4 @@
-/** Where an image is odd, as a picture: the image in dark grey, overlaid with its odd places in red to yellow, and outlined. */
+/** Draws where an image is odd: the image in dark grey, overlaid with its odd places in red to yellow, and their outlines. */
 import { colourChannels, type Box, type ImageShape } from '../domain/image';
 import type { Values } from '../domain/record';
 import type { DrawnImage } from '../domain/witnessed-record';
@@ -15,7 +15,7 @@ export interface HeatMapShape {
 /** Brightness of the image itself, low so that the heat stands out. */
 const shade = 0.4;
 
-/** Quantile of the heat that is shown in full: a single extreme pixel does not darken the others. */
+/** Quantile of the heat that is shown at full brightness: a single extreme pixel does not darken the others. */
 const hottest = 0.995;
 
 const outline = [255, 255, 255] as const;
@@ -24,8 +24,8 @@ const outline = [255, 255, 255] as const;
  * RGB bytes, row by row. Shape [height, width, 3].
  * @param image values in [0, 1], shape [height, width, colours]
  * @param heat of each pixel; negative values count as 0. Shape [height, width]
- * @param full heat that is shown in full, unless a high quantile of this image is higher
- * @param boxes outlined
+ * @param full heat that is shown at full brightness, unless a high quantile of this image is higher
+ * @param boxes to outline
  */
 export function paintHeatMap(
   image: ArrayLike<number>,
@@ -62,7 +62,7 @@ export function paintHeatMap(
   return bytes;
 }
 
-/** Longest side that is drawn: of a larger image every n-th pixel of each row and column. */
+/** Longest side of the drawing. Of a larger image, every n-th pixel of each row and column is drawn. */
 const longestSide = 1280;
 
 /** @param bytes of the image, shape [height, width, colours] */
@@ -75,7 +75,7 @@ export function paintHeat(bytes: Values, image: ImageShape, { ofPixels, high, re
   for (let y = 0, pixel = 0; y < height; y++)
     for (let x = 0; x < width; x++, pixel++) {
       const from = y * step * image.width + x * step;
-      // Usual places stay dark.
+      // Places with the usual heat of 1 stay dark.
       heat[pixel] = ofPixels[from]! - 1;
       for (let colour = 0; colour < colours; colour++)
         brightness[pixel * colours + colour] = bytes[from * colours + colour]! / 255;

@@ -1,7 +1,7 @@
 /**
- * Imputation (Rezende, Mohamed & Wierstra 2014, with means for draws): a missing value, and a deviation that does not count
- * (domain/signal.ts), is replaced by what the model expects, so that it affects no statistic and not the code of the window.
- * A channel that training has never seen stays masked.
+ * Imputation (Rezende, Mohamed & Wierstra 2014, with means instead of draws): a missing value, or a deviation that does not
+ * count (domain/signal.ts), is replaced by the expected value, so that it affects neither a statistic nor the code of the
+ * window. A channel that training has never seen stays masked.
  */
 import type { Scaler } from '../domain/scaler';
 import type { Counts } from '../domain/signal';
@@ -11,7 +11,7 @@ import type { EncodedWindows, WindowBatch, WindowShape } from '../domain/window'
 const settledWithin = 0.02;
 
 /**
- * Changes the encoded windows of a batch that have not settled.
+ * Imputes the encoded windows of a batch that have not settled.
  * @param expected of the windows as encoded now, scaled, shape [count, dim]
  * @returns whether any window has changed. A settled window keeps its score, whatever its batch
  */
@@ -26,7 +26,7 @@ export function createImputation(
 
   return ({ values, count, recalled: { shifts } }, expected, { x, mask, lacking }) => {
     const shiftAt = (i: number): number => shifts[Math.floor(i / dim) * channels + (i % channels)] ?? 0;
-    /** The scaled value that the model should read at place i: the value itself, or what the model expects. */
+    /** The scaled value for the model at place i: the value itself, or the expected value. */
     const wanted = (i: number): number => {
       const channel = i % channels;
       const value = values[i]!;

@@ -1,6 +1,6 @@
 /**
- * What the linear sibling says of the newest record of a window, with the memory of its device: T² given the context, and T²
- * of the mean deviation. Without a memory the device is one that has sent this record alone.
+ * Statistics of the newest record of a window from the linear sibling and the memory of its device: T² given the context, and
+ * T² of the mean deviation. Without a memory, the record counts as the first one of its device.
  */
 import { createContext, type ContextState } from '../calibration/context';
 import { createMeanChart, type ChartState } from '../calibration/mean-chart';
@@ -10,11 +10,11 @@ import type { Assessor } from './assessor';
 import type { DeviceMemory } from './memory';
 import type { VersionState } from './version-state';
 
-/** The parts that the version has. Call `inContext` for a window before `mean`. */
+/** Functions for the parts that the version has. Call `inContext` for a window before `mean`. */
 export interface LinearReading {
   /** T² of the newest record given its context. @param deviations of the batch, shape [count, channels] */
   inContext?: (batch: WindowBatch, window: number, deviations: Float32Array, memory?: DeviceMemory) => number;
-  /** T² of the mean deviation, less what the context explains. */
+  /** T² of the mean deviation, without the part that the context explains. */
   mean?: (window: number, deviations: Float32Array, memory?: DeviceMemory) => number;
 }
 
@@ -42,7 +42,7 @@ export function createLinearReading(
       unknown.begin(cells, '');
       return unknown.step(cells, x, 0, deviations, from, rest);
     };
-    return { read, /** What the context leaves of the deviations of the window that was read last. */ rest };
+    return { read, /** The unexplained part of the deviations, for the window that was read last. */ rest };
   }
 
   function createMeanReading(state: ChartState) {

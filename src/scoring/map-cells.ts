@@ -1,6 +1,6 @@
 /**
- * How odd the cells of a map over an image are, ≥ 0 and before anything is compared with what is usual there: the deviance of their
- * pixels, or, if the model tells how odd each cell of its features is, that of the nearest ones.
+ * How much the cells of a map over an image deviate, ≥ 0, before the comparison with the usual deviation there: the deviance of
+ * their pixels or, if the model reports it, that of the nearest cells of features.
  */
 import { colourChannels, imageBytes, type ImageShape } from '../domain/image';
 import { createTiles } from '../domain/tiles';
@@ -8,14 +8,18 @@ import { backboneGrid } from '../models/backbone';
 import type { ModelSpec } from '../models/model';
 import type { MapReader } from './assessor';
 
-/** Cells along the longer side, at most: enough to outline a defect. */
+/** Maximum number of cells along the longer side: enough to outline a defect. */
 const cellsPerSide = 56;
-/** The same of an image with tiles, as many pixels wide as a cell of the backbone at least. */
+/**
+ * For an image with tiles: maximum number of cells along the longer side, and least width of a cell in pixels, that of a
+ * backbone cell.
+ */
 const [cellsOfTiles, leastPitch] = [224, 16];
 
 /**
- * Cells of a map: `pitch` pixels wide and high, but for the last ones.
- * @returns `deviation` of the Gaussian that smooths them, in cells: the side of a cell of the largest map of what a model reads
+ * Cells of a map: `pitch` pixels wide and high, except the last ones.
+ * @returns `deviation`: that of the Gaussian that smooths the map, in cells; it is the side of a cell of the coarsest map that
+ * the model reads
  */
 export function mapGrid({ width, height, tile = 0 }: ImageShape): {
   pitch: number;
@@ -70,20 +74,26 @@ function smooth(cells: Float64Array, across: number, down: number, kernel: reado
   return along(along(cells, across, down, 1, across), down, across, across, 1);
 }
 
-/** Deviation of the Gaussian by which a cell of features counts, in sides of it: with more, boxes are too large (docs/quality.md). */
+/**
+ * Deviation of the Gaussian that weights a cell of features, in sides of the cell; with a larger one, boxes are too large
+ * (docs/quality.md).
+ */
 const featureDeviation = 0.5;
-/** The same in cells of the map, at least: with less a cell of features between the centres of theirs would not count. */
+/**
+ * Least deviation of that Gaussian, in cells of the map: with a smaller one, a cell of features between the centres of map
+ * cells would be ignored.
+ */
 const leastDeviation = 0.5;
 
-/** What a place takes of the cells of features along a side; the weights sum to 1. */
+/** Weights of the cells of features along a side for one place; they sum to 1. */
 interface Share {
   cell: number;
   weight: number;
 }
 
-/** @param image whose cells of features have a logarithm of how odd they are, tile after tile. Shape [tiles, down, across] */
+/** @param image whose cells of features have a logarithm of their deviation, tile after tile. Shape [tiles, down, across] */
 function createFeatureReader(image: ImageShape): {
-  /** Cells of features of an image. */
+  /** Number of cells of features of an image. */
   size: number;
   read: (oddness: Float32Array) => Float64Array;
 } {
@@ -94,7 +104,7 @@ function createFeatureReader(image: ImageShape): {
   const ys = [...new Set(boxes.map(({ y }) => y))];
   const ofX = sharesAlong(image.width, map.across, map.pitch, xs, shape.width / across, across);
   const ofY = sharesAlong(image.height, map.down, map.pitch, ys, shape.height / down, down);
-  /** Where the cells of features in a row over all tiles begin. */
+  /** Index of the first cell of a row within a tile. */
   const rowAt = (row: number, tileX: number): number =>
     ((Math.floor(row / down) * xs.length + tileX) * down + (row % down)) * across;
 
@@ -118,8 +128,8 @@ function createFeatureReader(image: ImageShape): {
 }
 
 /**
- * @param places cells of the map along the side, `pitch` pixels each
- * @param starts where tiles begin; each has `cells` cells of features, `size` pixels wide
+ * @param places number of map cells along the side, `pitch` pixels each
+ * @param starts first pixel of each tile, which has `cells` cells of features, `size` pixels wide
  */
 function sharesAlong(
   pixels: number,

@@ -1,6 +1,7 @@
 /**
- * The memory that a model version keeps of a device: the level of its channels, its runs of equal values, the means of its newest
- * statistics, its baseline, the means of its signed errors, and the context of its channels. With the window nothing else decides a score.
+ * The memory that a model version keeps of a device: the level of its channels, its runs of equal values, the means of its
+ * newest statistics, its baseline, the means of its signed errors, and the context of its channels. A score depends only on
+ * this memory and the window.
  */
 import { createBaseline } from '../calibration/baseline';
 import { createContext } from '../calibration/context';
@@ -23,45 +24,48 @@ import { setShift, type WindowBatch } from '../domain/window';
 import { meaned } from './statistics';
 import type { VersionState } from './version-state';
 
-/** One device. Call `enter` for each of its records, in order, then, if its window is full, `recall` and the others once. */
+/**
+ * Memory of one device. Call `enter` for each of its records, in order. If the window is full then, call `recall` and each of
+ * the others once.
+ */
 export interface DeviceMemory {
-  /** Records entered. */
+  /** Number of records entered. */
   readonly seen: number;
   /**
-   * @param values raw, the record from index `from` on
+   * @param values as measured; the record begins at index `from`
    * @param time event time, Unix ms
    */
   enter(values: Values, from: number, time: number): void;
-  /** Channels with a new normal from the record after the last one on. */
+  /** Channels whose new normal takes effect after the last record. */
   readonly newNormal: readonly string[];
   /** Writes shift and runs of the record into the window at `place`. */
   recall(batch: WindowBatch, place: number): void;
-  /** @param out gets the mean of each over the newest records, from `to` on */
+  /** @param out receives, from `to` on, the mean of each statistic over the newest records */
   means(statistics: ArrayLike<number>, out: Float64Array, to: number): void;
-  /** How far the baseline lies above calibration; then adds the evidence. */
+  /** How far the baseline exceeds calibration; then adds the evidence. */
   rise(evidence: number): number;
-  /** T² of the mean deviation from the linear sibling, with those added that begin at index `from`. */
+  /** Adds the deviations that begin at index `from`; returns T² of the mean deviation from the linear sibling. */
   linearMean(deviations: ArrayLike<number>, from: number): number;
-  /** The statistic of the slow test, with these errors added. */
+  /** Adds errors; returns the statistic of the slow test. */
   slow(errors: ArrayLike<number>): number;
   /**
-   * T² of the record given its context, then adds it; of a version with a context only.
+   * Returns T² of the record given its context, then adds the record; only for a version with a context.
    * @param x scaled, NaN = missing. Shape [channels]
    * @param deviations from the linear sibling, from index `from` on
-   * @param rest gets what the context leaves of them
+   * @param rest receives the part of them that the context does not explain
    */
   context(x: Float64Array, deviations: ArrayLike<number>, from: number, rest: Float64Array): number;
-  /** Mark of the baseline, for `undo`. */
+  /** A mark of the baseline, for `undo`. */
   mark(): readonly number[];
-  /** Most of the newest `records` records are a new normal, from this event time on, Unix ms. */
+  /** Accepts the newest `records` records as a new normal, from this event time on, Unix ms. */
   accept(records: number, time: number): void;
-  /** A new normal since this event time is none: levels go back to where they stood before, the baseline to the mark. */
+  /** Undoes new normals since this event time: levels return to their earlier state, the baseline to the mark. */
   undo(since: number, mark: readonly number[]): void;
 }
 
 export type DeviceMemories = Memories<DeviceMemory>;
 
-/** The memory of a window's device: its score depends on it, and it stores the statistics. */
+/** The memory of a window's device, which the score depends on and in which the statistics are stored. */
 export type MemoryOf = (window: number) => DeviceMemory | undefined;
 
 export type MemoryState = Pick<
@@ -69,12 +73,12 @@ export type MemoryState = Pick<
   'channels' | 'counters' | 'level' | 'runs' | 'baseline' | 'linearMean' | 'slow' | 'context' | 'calibration'
 >;
 
-/** Cell of the number of records that were entered. */
+/** Index of the cell with the number of records that were entered. */
 const seenAt = 0;
 const none: readonly string[] = [];
 const counter: Part = { size: 1, begin: () => undefined };
 
-/** @returns creates the memories of all devices, those of a snapshot or none */
+/** @returns a function that creates the memories of all devices, from a snapshot if there is one */
 export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
   const { channels } = scaler;
   const { level: levelState, runs: runState, linearMean, slow: slowState, context: contextState } = state;
@@ -91,7 +95,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
   const x = new Float64Array(channels);
   const record = new Float64Array(channels);
   const shift = new Float32Array(channels);
-  /** A record has the count of a counter, not its rate, so that neither its level nor its runs are followed. */
+  /** Records contain the count of a counter, not its rate, so neither level nor runs of counters are followed. */
   const isCounter = Array.from(
     { length: channels },
     (_, j) => state.counters?.includes(state.channels[j]!) === true,
@@ -103,7 +107,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
     private runSurprise = 0;
     private isShifted = false;
     newNormal: readonly string[] = none;
-    /** Exists from the first shift on. */
+    /** Created at the first shift. */
     private shift: Float32Array | undefined;
     private readonly centre: Float64Array | undefined;
 
@@ -124,7 +128,7 @@ export function createMemoryFactory(state: MemoryState, scaler: Scaler) {
       for (let j = 0; j < channels; j++) record[j] = isCounter[j] ? NaN : values[from + j]!;
       if (runs !== undefined) this.runSurprise = runs.step(cells, record, 0);
       if (level === undefined) return;
-      // All values in one call: a number that a function returns is an object.
+      // One call for all values: a function that returned single numbers would allocate an object for each.
       scaler.scaleRow(record, 0, channels, x, 0);
       for (let j = 0; j < channels; j++)
         if (Number.isNaN(record[j]!) || !isKnown[j] || !Number.isFinite(x[j]!)) x[j] = NaN;

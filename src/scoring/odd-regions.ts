@@ -1,4 +1,4 @@
-/** The odd regions of an image as a detection names them, instead of channels. */
+/** The odd regions of an image, which its detection contains instead of channels. */
 import { largestSurprise } from '../calibration/threshold';
 import { colourChannels, nameOfBox, type Box, type ImageShape } from '../domain/image';
 import type { Contribution } from '../domain/detection';
@@ -8,15 +8,15 @@ import type { OddRegion } from './oddness';
 
 /** The values of one image. Shape [height, width, colours] each. */
 export interface ImageValues {
-  /** Bytes. */
+  /** Actual values, bytes. */
   actual: Values;
-  /** Scaled. */
+  /** Expected values, scaled. */
   expected: Float32Array;
-  /** In nats. */
+  /** Deviance of each value, in nats. */
   deviance: Float32Array;
 }
 
-/** By index of a value, whether it lies in a region. */
+/** Whether a value, given by its index, is in a region. */
 export function isInside(regions: readonly OddRegion[], image: ImageShape): (value: number) => boolean {
   const inside = new Uint8Array(image.width * image.height);
   for (const { box } of regions) eachPixel(box, image, (pixel) => (inside[pixel] = 1));
@@ -24,7 +24,7 @@ export function isInside(regions: readonly OddRegion[], image: ImageShape): (val
   return (value) => inside[Math.floor(value / colours)] === 1;
 }
 
-/** The parts of regions that lie in a tile, by its own coordinates. */
+/** The parts of regions that are in a tile, in coordinates of the tile. */
 export function within(regions: readonly OddRegion[], tile: Box): OddRegion[] {
   return regions.flatMap(({ box, surprise }) => {
     const [x, y] = [Math.max(0, box.x - tile.x), Math.max(0, box.y - tile.y)];
@@ -34,7 +34,7 @@ export function within(regions: readonly OddRegion[], tile: Box): OddRegion[] {
   });
 }
 
-/** Nats, and the mean actual and expected value, of each region. */
+/** Contribution in nats, and the mean actual and expected value, of each region. */
 export function describeRegions(
   regions: readonly OddRegion[],
   image: ImageShape,

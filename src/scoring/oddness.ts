@@ -1,6 +1,6 @@
 /**
- * Where an image is odd. How odd each cell of a map is (map-cells.ts), divided by what is usual at that place, is the map of oddness.
- * Connected areas of it above a level are the regions of a detection.
+ * Where an image is odd. The map of oddness has the deviation of each cell (map-cells.ts) divided by the usual deviation at
+ * that place. Its connected areas above a level are the regions of a detection.
  */
 import { createSurprise, fitTail, type TailState } from '../calibration/tail';
 import type { Box, ImageShape } from '../domain/image';
@@ -8,38 +8,38 @@ import { mapGrid } from './map-cells';
 
 /** Learned from calibration images. Stored in the version. */
 export interface OddnessState {
-  /** Mean of each cell. Shape [down, across]. */
+  /** Mean deviation of each cell. Shape [down, across]. */
   typical: readonly number[];
   /** The oddness that one cell in a hundred exceeds. */
   level: number;
-  /** The largest oddness of each image. */
+  /** Tail of the largest oddness of each image. */
   peaks: TailState;
 }
 
 export interface OddRegion {
   box: Box;
-  /** −log10 of the share of normal images that are as odd anywhere. */
+  /** −log10 of the share of normal images with at least this oddness anywhere. */
   surprise: number;
 }
 
 export interface OddnessMap {
   across: number;
   down: number;
-  /** 1 = as usual. Shape [down, across]. */
+  /** Oddness of each cell; 1 = as usual. Shape [down, across]. */
   cells: Float64Array;
 }
 
-/** A cell that hardly varies in normal images counts as this share of the mean. */
+/** Smallest usual deviation of a cell, as a share of the mean over cells. */
 const leastShare = 0.1;
-/** Cells that the level is computed from, at most. */
+/** Maximum number of cells from which the level is computed. */
 const mostCells = 200_000;
 /**
- * Share of the peak of an area from which its cells belong to regions. Features of larger images reach over several cells: those beyond
- * half of the peak see a defect next to them.
+ * Cells above this share of an area's peak belong to its region. In larger images, features extend over several cells, so cells
+ * below half of the peak are next to a defect rather than on it.
  */
 const enclosedOf = (pitch: number): number => (pitch === 1 ? 0.3 : 0.5);
 const mostRegions = 8;
-/** Least surprise of a further region: one normal image in a hundred has one. */
+/** Least surprise of a second or further region: that of one normal image in a hundred. */
 const leastSurprise = 2;
 
 /** @param maps of calibration images, shape [down, across] each (map-cells.ts) */
@@ -48,7 +48,7 @@ export function fitOddness(maps: readonly Float64Array[]): OddnessState {
   const mean = new Float64Array(size);
   for (const map of maps) map.forEach((value, cell) => (mean[cell]! += value / maps.length));
   const ofAll = mean.reduce((sum, value) => sum + value / size, 0);
-  // Without any deviance every scale is as good as another.
+  // If there is no deviance at all, any scale will do.
   const least = ofAll > 0 ? leastShare * ofAll : 1;
   const typical = Array.from(mean, (value) => Number(Math.max(value, least).toPrecision(5)));
   const step = Math.max(1, Math.ceil((size * maps.length) / mostCells));
@@ -64,22 +64,22 @@ export function fitOddness(maps: readonly Float64Array[]): OddnessState {
 
 /** How odd each pixel of an image is. */
 export interface Heat {
-  /** 1 = as usual at that place. Shape [height, width]. */
+  /** Oddness of each pixel; 1 = as usual at that place. Shape [height, width]. */
   ofPixels: Float32Array;
-  /** The largest value in one normal image of a hundred; undefined if the version does not know it. */
+  /** The largest value of one normal image in a hundred; undefined in older versions. */
   high: number | undefined;
-  /** The regions that a detection names. */
+  /** Regions of the detection. */
   regions: readonly Box[];
 }
 
-/** @param state undefined for versions without one: every place then counts alike */
+/** @param state undefined for older versions without one: all places then have the same weight */
 export function createOddness(image: ImageShape, state: OddnessState | undefined) {
   const { width, height } = image;
   const { pitch, across, down } = mapGrid(image);
   const enclosed = enclosedOf(pitch);
   const surpriseOf = state === undefined ? () => 0 : createSurprise(state.peaks);
 
-  /** @param cells how odd each is. Shape [down, across] (map-cells.ts) */
+  /** @param cells deviation of each cell. Shape [down, across] (map-cells.ts) */
   function map(cells: Float64Array): OddnessMap {
     const mean = cells.reduce((sum, value) => sum + value / cells.length, 0) || 1;
     return { across, down, cells: cells.map((value, cell) => value / (state?.typical[cell] ?? mean)) };
@@ -93,7 +93,7 @@ export function createOddness(image: ImageShape, state: OddnessState | undefined
     return { x, y, width: right - x, height: bottom - y };
   }
 
-  /** The oddest first; at least one, and at most 8. */
+  /** The oddest regions first; at least one and at most eight. */
   function regions({ cells }: OddnessMap): OddRegion[] {
     const peak = cells.reduce((most, value) => Math.max(most, value), 0);
     const level = state !== undefined && peak >= state.level ? state.level : enclosed * peak;
@@ -112,7 +112,7 @@ export function createOddness(image: ImageShape, state: OddnessState | undefined
       .map(({ box, surprise }) => ({ box, surprise }));
   }
 
-  /** Between the centres of cells by distance. Shape [height, width]. */
+  /** Interpolates between the centres of cells. Shape [height, width]. */
   function ofPixels({ cells }: OddnessMap): Float32Array {
     const [ofX, ofY] = [placesOf(width, across, pitch), placesOf(height, down, pitch)];
     const heat = new Float32Array(width * height);
@@ -141,7 +141,7 @@ export function createOddness(image: ImageShape, state: OddnessState | undefined
   };
 }
 
-/** For each pixel of a side the two cells that it lies between, and the share of the second. */
+/** For each pixel of a side, the two cells between whose centres it is, and the weight of the second one. */
 function placesOf(pixels: number, cells: number, pitch: number): [number, number, number][] {
   return Array.from({ length: pixels }, (_, at) => {
     const place = Math.max(0, Math.min(cells - 1, (at + 0.5) / pitch - 0.5));

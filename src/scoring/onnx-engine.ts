@@ -1,4 +1,4 @@
-/** A traced graph as the engine that scores. */
+/** The scoring engine that runs a traced graph. */
 import type { OpenSession, Session } from '../onnx/session';
 import { engineRows, type WindowEncoder } from './encode';
 import type { OpenEngine, Outputs, ScoringEngine } from './engine';
@@ -6,21 +6,21 @@ import type { OpenEngine, Outputs, ScoringEngine } from './engine';
 /**
  * Opens the graph of a model.
  * @param graph the bytes of score.onnx
- * @throws Error when they cannot be opened
+ * @throws Error if the graph cannot be opened
  */
 export async function openGraph(graph: Uint8Array, open: OpenSession): Promise<OpenEngine> {
   const session = await open(graph);
   return ({ inside }, encoder) => createOnnxEngine(session, encoder, inside?.parts ?? 1);
 }
 
-/** Values of windows in a run, at most, unless they are fewer rows than an engine runs: bounds memory. */
+/** Maximum number of values in the windows of a run, unless the smallest number of rows has more: bounds memory. */
 const valuesAtOnce = 500_000;
 
-/** Rows of a run of windows that are larger: always as many, with a number of parts that is a multiple of what engines run. */
+/** Number of rows of a run for large windows. It is always the same, and its number of parts is a multiple of `engineRows`. */
 const fewestRows = (parts: number): number =>
   [4, 8].find((rows) => (rows * parts) % engineRows === 0) ?? engineRows;
 
-/** @param parts of a window that the model computes as rows of their own */
+/** @param parts number of rows that the model computes for a window */
 function createOnnxEngine(session: Session, encoder: WindowEncoder, parts: number): ScoringEngine {
   const { dim, conditionDim } = encoder;
   const fitting = Math.floor(valuesAtOnce / dim);
@@ -31,7 +31,7 @@ function createOnnxEngine(session: Session, encoder: WindowEncoder, parts: numbe
     async run(encoded, count, wanted) {
       const multiple = Math.min(atOnce, engineRows);
       const rows = Math.ceil(count / multiple) * multiple;
-      /** A part of the rows. */
+      /** Runs a range of the rows. */
       const run = (from: number, to: number): Promise<Record<string, Float32Array>> => {
         const part = (data: Float32Array, width: number) => ({
           data: data.subarray(from * width, to * width),

@@ -1,24 +1,24 @@
-/** The scoring outputs: what calibration and detections need of a model's assessment, and no more. */
+/** The scoring outputs: those parts of a model's assessment that calibration and detections need. */
 import type { Examples, Model } from '../models/model';
 import type { tf } from '../tensor';
 import type { ChannelMap } from './contributions';
 
-/** By name. Statistics are larger for more anomalous windows, in nats; each has shape [batch]. */
+/** Outputs by name. Statistics are larger for more anomalous windows, in nats, and have shape [batch]. */
 export type ScoringOutputs = Readonly<Record<string, tf.Tensor>>;
 
-/** The outputs in addition to the statistics. */
+/** Names of the outputs besides the statistics. */
 export const outputNames = {
-  /** What each channel adds to the reconstruction statistic. Shape [batch, channels]. */
+  /** Contribution of each channel to the statistic `reconstruction`. Shape [batch, channels]. */
   contributions: 'contributions',
   /** Mean error of each channel over the window, or of a region, scaled. Shape [batch, channels]. */
   meanErrors: 'meanErrors',
   /** Mean of p(x|z) for the newest record, or over a region of an image, scaled. Shape [batch, channels]. */
   expectedOfChannels: 'expectedOfChannels',
-  /** What each single value adds to the reconstruction statistic, e.g. a pixel. Shape [batch, dim]. */
+  /** Contribution of each single value, such as a pixel, to the statistic `reconstruction`. Shape [batch, dim]. */
   deviance: 'deviance',
   /** Mean of p(x|z) for each value, scaled. Shape [batch, dim]. */
   expected: 'expected',
-  /** How odd each cell of features is, a logarithm; of models with `spec.oddness`. Shape [batch, cells]. */
+  /** Logarithm of how anomalous each cell of features is, for models with `spec.oddness`. Shape [batch, cells]. */
   oddness: 'oddness',
 } as const;
 
@@ -38,9 +38,10 @@ export function createScoringOutputs(
     const ofNewest = channelMap.represent(deviance);
     return {
       ...statistics,
-      // Replaces the reconstruction of the model: here expected noise does not count, and the worst of the earlier records is left out.
+      // Replaces the model's own reconstruction: expected noise does not count here, and the worst of the earlier records is
+      // left out.
       reconstruction: contributions.sum(1),
-      // The newest record alone.
+      // The contributions of the newest record alone.
       ...(channelMap.kind === 'window' && { newest: ofNewest.sum(1) }),
       [outputNames.contributions]: contributions,
       [outputNames.meanErrors]: channelMap.meanError(examples, expected),

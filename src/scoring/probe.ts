@@ -31,7 +31,7 @@ export const probeSpec: SpecWith<typeof cvae.options> = {
   conditionDim: 8,
 };
 
-/** The state of a version with this spec that has learned from standardised records in three modes. */
+/** A state for this spec, as if learned from standardised records in three modes. */
 export function untrainedState(spec: ModelSpec): LearnedState {
   const each = (value: number): number[] => new Array<number>(spec.channels).fill(value);
   return {

@@ -1,4 +1,4 @@
-/** The channels of a window, the most unusual first. */
+/** Ranks the channels of a window, the most unusual first. */
 import { createRunLengths } from '../calibration/run-lengths';
 import { largestSurprise } from '../calibration/threshold';
 import type { Contribution } from '../domain/detection';
@@ -25,11 +25,11 @@ export function createRanking(
   channel: Pick<ChannelStatistic, 'surpriseOf'>,
 ): RankChannels {
   const valuesPerWindow = shape.length * shape.channels;
-  // Beyond the calibration scores a surprise is extrapolated and cannot rank two channels.
+  // Beyond the calibration scores, a surprise is extrapolated and cannot be used to rank channels.
   const largestSeen = Math.log10(calibration.tail.scores.length + 1);
   const lengths = runs && createRunLengths(runs);
 
-  /** The runs at the end of a window, which reach back over it at most. */
+  /** The runs of equal values at the end of a window, at most as long as the window. */
   function runsOf(values: Values): { repeats: number; surprise: number }[] {
     if (lengths === undefined) return [];
     const cells = new Float64Array(lengths.size);

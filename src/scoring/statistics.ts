@@ -1,8 +1,8 @@
-/** How the evidence is made of statistics. */
+/** Defines how the evidence is composed of statistics. */
 import type { EvidenceState, Standard } from '../calibration/evidence';
 import type { StatisticName } from '../domain/detection';
 
-/** A sum of squares changes by factors, so that its logarithm is standardised. */
+/** Statistics that vary by factors, such as sums of squares, are standardised by their logarithm. */
 const scales: Readonly<Record<string, Standard['scale']>> = {
   reconstruction: 'log',
   balanced: 'log',
@@ -19,12 +19,12 @@ const scales: Readonly<Record<string, Standard['scale']>> = {
 export const scaleOf = (name: string): Standard['scale'] => scales[name] ?? 'log';
 
 /**
- * Statistics that enter the evidence twice, as they are and of the newest records: as their mean (calibration/recent-means.ts), of the
- * linear sibling as T² of the mean deviation (calibration/mean-chart.ts).
+ * Statistics that enter the evidence twice, with their value and over the newest records: as their mean
+ * (calibration/recent-means.ts), or for the linear sibling as T² of the mean deviation (calibration/mean-chart.ts).
  */
 const atTwoScales: readonly string[] = ['reconstruction', 'balanced', 'linear'] satisfies StatisticName[];
 
-/** Name of T² of the mean deviation from the linear sibling. */
+/** Name of the statistic T² of the mean deviation from the linear sibling. */
 export const linearMean = meanOf('linear');
 
 /** Name of the mean of a statistic over the newest records. */
@@ -32,7 +32,7 @@ export function meanOf(name: string): string {
   return `${name}-mean`;
 }
 
-/** Names in the evidence: those of statistics, and then of the means. */
+/** Names in the evidence: first those of statistics, then those of means. */
 export function evidenceNames(statistics: readonly string[], isImage: boolean): string[] {
   const means = isImage ? [] : atTwoScales.filter((name) => statistics.includes(name));
   return [...statistics, ...means.map(meanOf)];

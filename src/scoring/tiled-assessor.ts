@@ -1,6 +1,6 @@
 /**
- * Images that a model reads tile by tile (domain/tiles.ts). A statistic of an image is that of its most unusual tiles, and is
- * calibrated so. What each value adds to the reconstruction, and what is expected of it, is put together over the image.
+ * Assesses images that a model reads tile by tile (domain/tiles.ts). A statistic of an image is that of its most unusual tiles,
+ * and is calibrated in this form. Contributions and expected values of the tiles are combined over the image.
  */
 import type { Standard } from '../calibration/evidence';
 import { colourChannels, type ImageShape } from '../domain/image';
@@ -13,7 +13,9 @@ import { createMapReader } from './map-cells';
 import { scaleOf } from './statistics';
 import { modelState, shapeOf, type LearnedState } from './version-state';
 
-/** Values of tiles that are assessed at once, unless they are fewer tiles than this: bounds memory. */
+/**
+ * Maximum number of values in the tiles that are assessed at once, unless the smallest number of tiles has more: bounds memory.
+ */
 const valuesAtOnce = 250_000;
 const fewestTiles = 4;
 
@@ -30,11 +32,11 @@ export function createTiledAssessor(
   const tileDim = inner.shape.channels;
   const fitting = fewestTiles * Math.floor(valuesAtOnce / tileDim / fewestTiles);
   const atOnce = Math.max(fewestTiles, Math.min(engineRows, fitting));
-  /** Each batch has its own, since several may be assessed in turns. */
+  /** Each batch has its own batch of tiles, as several batches may be assessed alternately. */
   const batchesOfTiles = new WeakMap<WindowBatch, WindowBatch>();
   const single = createWindowBatch(inner.shape, 1);
   const channelMap = createImageMap(image);
-  /** Values of each region. */
+  /** Number of values of each region. */
   const sizes = regionsOf(image).regions.map(({ pixels }) => pixels * colourChannels(image));
 
   const append = (from: WindowBatch, window: number, tile: number, to: WindowBatch): void =>
@@ -73,7 +75,7 @@ export function createTiledAssessor(
           tiles.add(raw.deviance, i * tileDim, first + i, deviance, window * dim);
           tiles.add(raw.expectedValues, i * tileDim, first + i, expectedValues, window * dim);
         }
-        // Each tile has the conditions of the image.
+        // Counted once per image, as each tile has the conditions of the image.
         if (first === 0) unknownConditions += raw.unknownConditions / some.count;
       }
       for (const [name, values] of Object.entries(ofTiles))
@@ -113,8 +115,9 @@ export function createTiledAssessor(
 }
 
 /**
- * Of what changes by factors the mean of the eighth powers, as of the cells of a tile (models/on-features.ts): the worst few tiles
- * count most, and it varies less among normal images than the largest. Of others, which may be negative, the largest.
+ * For a statistic that varies by factors: the mean of the eighth powers, as for the cells of a tile (models/worst-cells.ts).
+ * The worst few tiles have the most weight, and it varies less among normal images than the largest value. For other
+ * statistics, which may be negative: the largest value.
  */
 function worst(values: Float64Array, scale: Standard['scale']): number {
   const most = values.reduce((largest, value) => Math.max(largest, value), -Infinity);

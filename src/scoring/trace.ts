@@ -1,6 +1,6 @@
 /**
- * Scoring graphs: the scoring outputs of a model run once in tfjs, and the recorded kernels are written as an ONNX model with
- * all weights inside, for batches of any size.
+ * Scoring graphs: the scoring outputs of a model are computed once in tfjs, and the recorded kernels are written as an ONNX
+ * model that contains all weights, for batches of any size.
  */
 import { softLimit } from '../domain/scaler';
 import { batchDimension, writeGraph, type GraphParts } from '../onnx/graph';
@@ -11,22 +11,22 @@ import { createChannelMap } from './contributions';
 import { createScoringOutputs } from './outputs';
 import { modelState, type LearnedState } from './version-state';
 
-/** Two sizes, so that what depends on the size of a batch shows. */
+/** Two sizes, so that sizes that depend on the batch are recognised. */
 const batchSizes = [2, 3] as const;
 
 /**
- * The graph that the daemon runs, `score.onnx` of a version: inputs `x` and `mask`, scaled values, and `c`, the conditions.
- * It has no scaler, because the daemon scales each record once and not in every window that contains it.
- * @throws UntranslatableError naming a kernel that ONNX has no counterpart for
+ * The graph that the daemon runs, `score.onnx` of a version. Inputs: `x` and `mask`, scaled values, and `c`, the conditions. It
+ * has no scaler, because the daemon scales each record once, and not in every window that contains it.
+ * @throws UntranslatableError with the name of a kernel that has no equivalent in ONNX
  */
 export function traceScoring(model: Model, learned: LearnedState): Uint8Array {
   return trace(model, learned);
 }
 
 /**
- * The graph for other programs, as `vaemon export` writes it: inputs `values`, values that the graph scales (of counters their
+ * The graph for other programs, as written by `vaemon export`. Inputs: `values`, which the graph scales (for counters their
  * rates), and `c`.
- * @throws UntranslatableError naming a kernel that ONNX has no counterpart for
+ * @throws UntranslatableError with the name of a kernel that has no equivalent in ONNX
  */
 export function traceWithScaler(model: Model, learned: LearnedState): Uint8Array {
   return trace(model, learned, (graph) => scale(graph, modelState(learned)));
@@ -77,7 +77,7 @@ function trace(model: Model, learned: LearnedState, prelude?: GraphParts['prelud
 
 /**
  * The scaler of domain/scaler.ts as nodes. Input `values`: windows as doubles, shape [batch, length, channels], NaN = missing;
- * images as bytes, shape [batch, height, width, colours].
+ * or images as bytes, shape [batch, height, width, colours].
  */
 function scale(
   graph: OnnxGraphBuilder,
@@ -105,7 +105,7 @@ function scale(
   const isMissing = graph.node('IsNaN', [values]);
   const x = graph.node('Where', [isMissing, graph.scalar(0), graph.node('Add', [inside, outside])]);
   const seen = graph.node('Cast', [graph.node('Not', [isMissing])], toFloat);
-  // A channel that training has not seen is as good as missing.
+  // The values of a channel that training has not seen count as missing.
   const known = graph.node('Cast', [graph.doubles(count.map((n) => (n > 0 ? 1 : 0)))], toFloat);
   const flatten = (value: string): string => graph.node('Reshape', [graph.node('Mul', [value, known]), flat]);
   return { x: flatten(x), mask: flatten(seen) };

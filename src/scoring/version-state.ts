@@ -1,4 +1,4 @@
-/** What a model version has learned beside its weights: model.json of a bundle. */
+/** The learned state of a model version besides its weights: model.json of a bundle. */
 import type { BalanceState } from '../calibration/balance';
 import type { BaselineState } from '../calibration/baseline';
 import type { ContextState } from '../calibration/context';
@@ -26,26 +26,26 @@ import type { ModelSpec } from '../models/model';
 import type { ChannelState } from './channels';
 import type { OddnessState } from './oddness';
 
-/** Learned before the calibration. */
+/** State that is learned before the calibration. */
 export interface LearnedState {
   spec: ModelSpec;
   /** Sensors, or the parts of a grid over an image. */
   channels: readonly string[];
-  /** The shape that images are resized to; absent if records are no images. */
+  /** The shape that images are resized to; absent if records are not images. */
   image?: ImageShape;
   scaler: ScalerState;
   conditions: ConditionState;
   /** Channels that are scored by their rate; absent if there are none. */
   counters?: readonly string[];
-  /** The conditions that follow from seasons of the history; absent if there are none. */
+  /** Conditions derived from seasons of the history; absent if there are none. */
   seasons?: readonly string[];
-  /** Which deviations count. Part of the version, because calibration depends on it. */
+  /** Which deviations count. They are part of the version, because calibration depends on them. */
   signals: readonly SignalRule[];
   /** The linear sibling of a model of windows. */
   linear?: LinearState;
   /** Levels of the channels of a window. */
   level?: LevelState;
-  /** Runs of equal values in history, of channels of a window. */
+  /** Runs of equal values in the history, for channels of a window. */
   runs?: RunState;
   /** Records per millisecond of the whole detector, for targets such as "2 per day". */
   recordsPerMs: number;
@@ -53,7 +53,7 @@ export interface LearnedState {
   gaps?: GapStatistics;
   /** Engine that trained the version. */
   engine: string;
-  /** Fingerprint of the settings that the version depends on: it must not be used with other settings. */
+  /** Fingerprint of the settings that the version depends on. The version must not be used with other settings. */
   settingsFingerprint: string;
 }
 
@@ -66,27 +66,27 @@ export interface VersionState extends LearnedState {
   baseline: BaselineState;
   /** Absent in older versions. */
   balance?: BalanceState;
-  /** Absent where means longer than the window explain no channel. */
+  /** Absent if means over more records than a window explain no channel. */
   context?: ContextState;
-  /** Chart of the mean deviation from the linear sibling, given its context; absent where it does not enter the evidence. */
+  /** Chart of the mean deviation from the linear sibling, given its context; absent if it is not part of the evidence. */
   linearMean?: ChartState;
-  /** Absent where history is too short for the slow test. */
+  /** Absent if the history is too short for the slow test. */
   slow?: SlowState;
-  /** Absent where all channels are one section. */
+  /** Absent if all channels form one section. */
   sections?: SectionsState;
-  /** Condition for each of whose values the false-alarm target holds. */
+  /** Condition; the false-alarm target holds for each of its values separately. */
   groupBy?: string;
-  /** Records of a key after which its surprise is nearly independent. */
+  /** Number of records of a key after which its surprise is nearly independent. */
   independentAfter: number;
 }
 
-/** The state as the model by itself has it: of images with tiles, the tiles are its images. */
+/** The state for the model alone: for images with tiles, its images are the tiles. */
 export function modelState<State extends LearnedState>(state: State): State {
   const { image } = state;
   return image?.tile ? { ...state, image: modelImage(image) } : state;
 }
 
-/** The windows that a model version reads. */
+/** The shape of the windows that a model version reads. */
 export function shapeOf({
   spec,
   image,
@@ -98,8 +98,8 @@ export function shapeOf({
 }
 
 /**
- * A batch for windows as the version reads them, with the rates of its counters.
- * @param mayDefer whether raw records may be copied later: they are read after `completeWindow` only
+ * A batch for windows of the version, with the rates of its counters.
+ * @param mayDefer whether raw records may be copied later, by `completeWindow`
  */
 export function createVersionBatch(
   state: Pick<LearnedState, 'spec' | 'image' | 'channels' | 'conditions' | 'counters' | 'signals'>,
@@ -109,7 +109,7 @@ export function createVersionBatch(
 ): WindowBatch {
   const counters = (state.counters ?? []).map((name) => state.channels.indexOf(name));
   const shape = shapeOf(state);
-  // Rates are computed from raw values, and imputation compares with them.
+  // The raw values are read to compute rates, and for comparison by imputation.
   const isRead = counters.length > 0 || createCounts(state.channels, state.signals) !== undefined;
   const defers = mayDefer && shape.length > 1 && !isRead;
   return createWindowBatch(shape, capacity, encoded, { counters, defers });

@@ -35,7 +35,7 @@ export function createOffsetStore({
       const text = Buffer.from(bytes).toString('latin1');
       if (!/^\d{1,19}\n?$/.test(text))
         throw new Error(
-          `${path} is damaged: it must hold one whole number. Correct it, or delete it to begin now`,
+          `${path} is damaged: it must hold one whole number. Correct it, or delete it to begin at the present time`,
         );
       return BigInt(text.trim());
     },

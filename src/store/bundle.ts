@@ -1,6 +1,6 @@
 /**
- * The files of a model version: tensors (safetensors), a graph (ONNX), JSON, and the manifest that lists them; nothing in them
- * executes.
+ * The files of a model version: tensors (safetensors), a graph (ONNX), JSON, and the manifest that lists them. None of them
+ * contains executable code.
  */
 import { createHash } from 'node:crypto';
 import { ModelVersionError } from '../errors';
@@ -11,11 +11,11 @@ export type BundleFiles = ReadonlyMap<string, Uint8Array>;
 
 /** manifest.json: lists the other files of the version with their checksums. */
 export interface Manifest {
-  /** Layout of the bundle; other layouts are refused. */
+  /** Layout of the bundle; other layouts are rejected. */
   schemaVersion: number;
   version: string;
   detector: string;
-  /** ISO 8601. */
+  /** Time of creation, ISO 8601. */
   createdAt: string;
   /** Versions of the packages that wrote the bundle, by package name. */
   writtenBy: Readonly<Record<string, string>>;
@@ -28,7 +28,7 @@ export const bundleSchemaVersion = 4;
 /** Name of the file that lists the others. */
 export const manifestName = 'manifest.json';
 
-/** Limit for the size of a manifest. */
+/** Maximum size of a manifest, bytes. */
 export const maxManifestBytes = 1024 * 1024;
 
 const fileName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
@@ -66,7 +66,7 @@ export function parseManifest(version: string, detector: string, bytes: Uint8Arr
     throw unreadable('is not JSON', { cause });
   }
   if (!isObject(manifest)) throw unreadable('is not a JSON object');
-  // First, because the meaning of the other keys depends on the schema.
+  // The schema is checked first, because the meaning of the other keys depends on it.
   checkSchema(version, manifest['schemaVersion']);
   if (typeof manifest['createdAt'] !== 'string') throw unreadable('has no createdAt');
   if (!isObject(manifest['writtenBy'])) throw unreadable('has no writtenBy');

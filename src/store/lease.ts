@@ -1,13 +1,13 @@
 /**
- * A lease on a detector, which one process holds at a time while it renews its heartbeat: to publish model versions, or in
- * `scoring-lease` in place of `lease`, to score records of a source that does not divide them between processes.
+ * A lease on a detector, which one process holds while it renews its heartbeat: to publish model versions or, in
+ * `scoring-lease` instead of `lease`, to score records of a source that does not divide them between processes.
  *
  *     <directory>/<detector>/lease/holder-<token>/heartbeat    the holder, which rewrites this file regularly
  *     <directory>/<detector>/lease/ended-<token>/              the previous holder
  *
- * The folder of the holder is the fence: the new pointer to a version is written into this folder and renamed from there. A
- * process that takes the lease over renames the folder first. So a holder that was paused during its publication has no
- * file to rename when it continues, and no check can be too late. Tokens increase by one and identify the holders.
+ * The folder of the holder is the fence: a new pointer to a version is written into this folder and renamed from there. A
+ * process that takes the lease over renames the folder first. So a holder that was paused during its publication has no file to
+ * rename when it continues, and no check can come too late. Tokens increase by one and identify the holders.
  */
 import nodeFs from 'node:fs/promises';
 import { privateFile, privateFolder } from '../system/atomic-write';
@@ -22,9 +22,9 @@ export interface Lease {
   token: number;
   /** Folder of the lease; a new pointer is renamed from here. */
   folder: string;
-  /** Aborted when another process takes the lease over. */
+  /** Aborted when another process takes over the lease. */
   lost: AbortSignal;
-  /** Writes the heartbeat now; rejects with a LeaseError if another process took the lease over. */
+  /** Writes the heartbeat now. Rejects with a LeaseError if another process took over the lease. */
   renew(): Promise<void>;
   /** Frees the lease for other processes. Idempotent. */
   release(): Promise<void>;
@@ -34,13 +34,13 @@ export interface LeaseOptions {
   /** Directory of the store. */
   directory: string;
   detector: string;
-  /** What the holder alone may do; default `trains`. */
+  /** The operation that only the holder may perform; default `trains`. */
   duty?: 'trains' | 'scores';
-  /** Age of the heartbeat from which another process may take the lease over, ms. */
+  /** Age of the heartbeat from which another process may take over the lease, ms. */
   timeoutMs: number;
-  /** Writes heartbeats on a separate thread, for a process that blocks its event loop longer than the timeout. */
+  /** Whether to write heartbeats on a separate thread, for a process that blocks its event loop longer than the timeout. */
   threaded?: boolean;
-  /** Takes the lease over from a live holder, too. */
+  /** Whether to take over the lease from a live holder, too. */
   force?: boolean;
 }
 
@@ -56,20 +56,20 @@ interface Holder {
 const pattern = /^(holder|ended)-(\d{12})$/;
 const nameOf = (kind: 'holder' | 'ended', token: number): string =>
   `${kind}-${String(token).padStart(12, '0')}`;
-/** Folders of the leases that this process holds: after a restart, its process id may occur in an old heartbeat. */
+/** Folders of the leases that this process holds. After a restart, an old heartbeat may contain its process id. */
 const ours = new Set<string>();
 
 function rootOf({ directory, detector, duty = 'trains' }: LeaseOptions): string {
   return join(directory, detector, duty === 'trains' ? 'lease' : 'scoring-lease');
 }
 
-/** Folder of the lease to train with this token, which may have ended. */
+/** Folder of the training lease with this token, which may have ended. */
 export function leaseFolder(directory: string, detector: string, token: number): string {
   return join(directory, detector, 'lease', nameOf('holder', token));
 }
 
 /**
- * Takes the lease.
+ * Acquires the lease.
  * @throws LeaseError that names the current holder
  */
 export async function acquireLease(options: LeaseOptions): Promise<Lease> {
@@ -117,7 +117,7 @@ async function holdLease(
       await nodeFs.writeFile(heartbeat, `${JSON.stringify(holder)}\n`, { mode: privateFile });
     } catch (cause) {
       if (errorCode(cause) !== 'ENOENT') {
-        // On a full disk the time of the file can still be set, which renews the lease.
+        // On a full disk, the time of the file can still be set, which renews the lease as well.
         const now = new Date();
         await nodeFs.utimes(heartbeat, now, now).catch(() => {
           throw cause;
@@ -166,7 +166,7 @@ function startThread(heartbeat: string, everyMs: number): Worker {
     { eval: true, workerData: { heartbeat, everyMs } },
   );
   thread.unref();
-  // Without the thread the lease may be lost, which the next renewal reports.
+  // Without the thread the lease may be lost; the next renewal reports that.
   thread.on('error', () => undefined);
   return thread;
 }
@@ -207,7 +207,7 @@ async function livingHolder(root: string, folder: string, timeoutMs: number) {
   return { name, seconds: Math.max(0, Math.round(ageMs / 1000)) };
 }
 
-/** Who holds the lease, such as `process 12 on host`; undefined if it is free. Takes nothing. */
+/** The holder of the lease, such as `process 12 on host`; undefined if it is free. The lease is not changed. */
 export async function findHolder(options: LeaseOptions): Promise<string | undefined> {
   const root = rootOf(options);
   const newest = (await tokensIn(root)).at(-1);
@@ -216,11 +216,13 @@ export async function findHolder(options: LeaseOptions): Promise<string | undefi
 }
 
 function isAlive(pid: number, folder: string): boolean {
-  // After a restart in a container, this process may have the same id as the former one.
+  // After a restart in a container, this process may have the same id as the previous one.
   return pid === process.pid ? ours.has(folder) : isRunning(pid);
 }
 
-/** Undefined if the file is missing or damaged; a file that its holder is writing just now is complete at the next look. */
+/**
+ * Undefined if the file is missing or damaged. A file that its holder is writing at the moment is complete at the next read.
+ */
 async function readHolder(path: string): Promise<Holder | undefined> {
   for (let look = 0; look < 3; look++) {
     if (look > 0) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -254,7 +256,7 @@ async function timeOf(root: string): Promise<number> {
   }
 }
 
-/** False if another process ended the lease first. */
+/** Ends a lease; false if another process ended it first. */
 async function ended(root: string, token: number): Promise<boolean> {
   const [from, to] = [join(root, nameOf('holder', token)), join(root, nameOf('ended', token))];
   return await succeeds(nodeFs.rename(from, to), 'ENOENT');

@@ -2,11 +2,11 @@
  * Model versions in a directory.
  *
  *     <directory>/<detector>/current                          name of the current version
- *     <directory>/<detector>/pinned                           name of the version that stays current, if a person wants that
- *     <directory>/<detector>/versions/<version>/manifest.json and the files it names
+ *     <directory>/<detector>/pinned                           name of the version that stays current, if a person has pinned one
+ *     <directory>/<detector>/versions/<version>/manifest.json and the files that it lists
  *
- * A version is complete and synced before it gets its name, and the pointer moves afterwards: readers see the old version
- * or the new one, also after a power cut or a killed process.
+ * A version is complete and synced before it gets its name, and the pointer moves afterwards: readers see the old version or
+ * the new one, even after a power failure or a killed process.
  */
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
@@ -20,18 +20,18 @@ import { versionCreatedAt } from './version-name';
 import { createVersionPointer } from './version-pointer';
 
 export interface ModelStoreOptions {
-  /** Has one folder per detector; created if it does not exist. */
+  /** Folder of the store, with one folder per detector; created if it does not exist. */
   directory: string;
-  /** Letters, digits, `.`, `_` and `-`. */
+  /** Name of the detector: letters, digits, `.`, `_` and `-`. */
   detector: string;
-  /** Folder of the lease (lease.ts) from which the pointer is renamed; if it is gone, the pointer stays. */
+  /** Folder of the lease (lease.ts) from which the pointer is renamed. If it no longer exists, the pointer does not move. */
   lease?: () => string | undefined;
   /** Unix ms. */
   clock?: () => number;
   fs?: FileSystem;
 }
 
-/** Limit for versions of any age: a training every minute must not fill the disk. */
+/** Maximum number of versions of any age: a training every minute must not fill the disk. */
 const maxKeptVersions = 100;
 
 export type ModelStore = ReturnType<typeof createModelStore>;
@@ -57,9 +57,9 @@ export function createModelStore({
   const pointer = createVersionPointer({ root, lease, fs });
 
   /**
-   * Writes a new version under a temporary name, syncs it, renames it into place, and moves the pointer. Readers never see an
-   * incomplete version. Returns the name of the version.
-   * @param options `onTrial`: the pointer stays
+   * Writes a new version under a temporary name, syncs it, renames it, and moves the pointer. Readers never see an incomplete
+   * version. Returns the name of the version.
+   * @param options `onTrial`: the pointer does not move
    */
   async function publish(
     files: BundleFiles,
@@ -77,7 +77,7 @@ export function createModelStore({
         await folders.sync();
         if (!onTrial && (await pointer.pinned()) === undefined) await pointer.move(version);
       } catch (error) {
-        // If only the sync failed, the pointer has moved, and the version must stay.
+        // If only the sync failed, the pointer has moved already, and the version must be kept.
         if ((await pointer.current().catch(() => undefined)) !== version)
           await folders.remove(version).catch(() => undefined);
         throw error;
@@ -88,7 +88,7 @@ export function createModelStore({
     }
   }
 
-  /** Newest first. */
+  /** All versions, the newest first. */
   async function list() {
     // A damaged pointer does not hide the versions.
     const [names, now] = [await folders.names(), await pointer.current().catch(() => undefined)];
@@ -100,9 +100,9 @@ export function createModelStore({
   }
 
   /**
-   * Deletes all versions except the newest `keep` and the current one, and temporary files of interrupted publications. Returns the
-   * deleted versions.
-   * @param wanted versions that are kept, too
+   * Deletes all versions except the newest `keep` and the current one, and temporary files of interrupted publications. Returns
+   * the deleted versions.
+   * @param wanted further versions to keep
    * @param newestSince also keeps versions that were the newest at this time (Unix ms) or later, at most 100 versions in all
    */
   async function prune(
@@ -134,7 +134,7 @@ export function createModelStore({
     publish,
     current: pointer.current,
     read: folders.read,
-    /** Makes an existing version the current one (a rollback, or the newest is damaged). */
+    /** Makes an existing version the current one, for a rollback or if the newest is damaged. */
     async setCurrent(version: string): Promise<void> {
       await folders.folderOf(version);
       await pointer.move(version);
@@ -142,12 +142,12 @@ export function createModelStore({
     list,
     prune,
     pinned: pointer.pinned,
-    /** Makes an existing version the current one and keeps it that, until `unpin`. */
+    /** Makes an existing version the current one, until `unpin` is called. */
     async pin(version: string): Promise<void> {
       await folders.folderOf(version);
       await pointer.pin(version);
     },
-    /** The next version that is published becomes the current one. */
+    /** Unpins: the next version that is published becomes the current one. */
     unpin: pointer.unpin,
   };
 }

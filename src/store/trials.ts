@@ -1,10 +1,10 @@
 /**
- * The trials of model versions, and what the processes of a detector see in them.
+ * The trials of model versions, with the evidence of each process.
  *
  *     <directory>/<detector>/trials.json                the newest trial of each version, the newest first
- *     <directory>/<detector>/trial/<process>.json       what one process has seen in the phase in progress
+ *     <directory>/<detector>/trial/<process>.json       evidence of one process in the present phase
  *
- * The process that trains, or a person, writes the first file; each process that scores writes a file of its own.
+ * The process that trains, or a person, writes the first file; each process that scores writes its own file.
  */
 import nodeFs from 'node:fs/promises';
 import { join } from 'node:path';
@@ -14,38 +14,38 @@ import { entriesOf, unlessMissing } from '../system/file-system';
 import { isVersionName } from './version-name';
 
 /**
- * `shadow`: it scores in the shadow of the version before. `refused`: a gate failed. `promoted`: it is in use, the version
- * before scores in the shadow. `kept`: its first hours are over. `rolled_back`: a gate failed in them. `withdrawn`: a person, or a
- * newer version, has ended the trial.
+ * `shadow`: the version scores in the shadow of the previous one. `refused`: a gate failed. `promoted`: it is in use, and the
+ * previous version scores in the shadow. `kept`: its first hours are over. `rolled_back`: a gate failed in its first hours.
+ * `withdrawn`: a person or a newer version ended the trial.
  */
 export const trialStates = ['shadow', 'refused', 'promoted', 'kept', 'rolled_back', 'withdrawn'] as const;
 export type TrialState = (typeof trialStates)[number];
 
 export interface Trial {
   version: string;
-  /** The version in use when it began. */
+  /** The version in use when the trial began. */
   before: string;
   state: TrialState;
-  /** Since when, Unix ms: by the clock of the detector, and by that of the machine. */
+  /** When the trial began, Unix ms, by the clock of the detector; `changedAt` is by that of the machine. */
   since: number;
   changedAt: number;
   by: 'gates' | 'person';
   gates: readonly Gate[];
-  /** Why it ended, where that was for no gate. */
+  /** Reason for the end, if it was not a gate. */
   reason?: string;
 }
 
-/** Whether a version scores in the shadow. */
+/** Whether one of the two versions scores in the shadow. */
 export function isActive({ state }: Pick<Trial, 'state'>): boolean {
   return state === 'shadow' || state === 'promoted';
 }
 
-/** Whether a version must not come into use unless a person wants that. */
+/** Whether a version must not come into use unless a person decides so. */
 export function isRefused({ state }: Pick<Trial, 'state'>): boolean {
   return state === 'refused' || state === 'rolled_back';
 }
 
-/** Largest number of trials that are kept: more than there are versions. */
+/** Maximum number of stored trials, above the maximum number of versions. */
 const mostTrials = 200;
 
 export type TrialStore = ReturnType<typeof createTrialStore>;
@@ -55,7 +55,7 @@ export function createTrialStore(directory: string, detector: string) {
   const path = join(root, 'trials.json');
   const folder = join(root, 'trial');
 
-  /** The newest first. A file that is damaged counts as none: no detection depends on it. */
+  /** All trials, the newest first. A damaged file counts as empty, as no detection depends on it. */
   async function list(): Promise<readonly Trial[]> {
     const found = await unlessMissing(nodeFs.readFile(path, 'utf8'));
     if (found === undefined) return [];
@@ -73,22 +73,22 @@ export function createTrialStore(directory: string, detector: string) {
   return {
     list,
     put,
-    /** A person uses a version: its own trial is over, and that of any other. */
+    /** Ends all trials, because a person has chosen a version. */
     async choose(version: string, now: number): Promise<void> {
       const end = { since: now, changedAt: now, by: 'person' } as const;
       for (const trial of await list()) {
         if (trial.version === version && trial.state !== 'kept')
-          await put({ ...trial, ...end, state: 'kept', reason: 'a person uses it' });
+          await put({ ...trial, ...end, state: 'kept', reason: 'a person chose it' });
         else if (trial.version !== version && isActive(trial))
-          await put({ ...trial, ...end, state: 'withdrawn', reason: `a person uses version ${version}` });
+          await put({ ...trial, ...end, state: 'withdrawn', reason: `a person chose version ${version}` });
       }
     },
-    /** What a process has seen in the phase of a trial that is in progress. */
+    /** Writes the evidence of a process for the present phase of a trial. */
     async report(process: string, phase: string, evidence: TrialEvidence): Promise<void> {
       await nodeFs.mkdir(folder, { recursive: true, mode: privateFolder });
       await writeAtomically(join(folder, `${process}.json`), JSON.stringify({ phase, evidence }));
     },
-    /** What other processes have seen in a phase, the earlier lives of this one included. */
+    /** Evidence of other processes in a phase, and of earlier runs of this one. */
     async reports(process: string, phase: string): Promise<TrialEvidence[]> {
       const found: TrialEvidence[] = [];
       for (const { name } of await entriesOf(nodeFs, folder)) {

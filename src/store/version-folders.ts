@@ -1,6 +1,6 @@
 /**
- * The versions of a detector, one folder each. A version is complete and synced before it gets its name, and never changes after
- * that.
+ * The versions of a detector, one folder each. A version is complete and synced before it gets its name, and never changes
+ * after that.
  */
 import { dirname, join } from 'node:path';
 import { ModelVersionError } from '../errors';
@@ -27,7 +27,7 @@ import {
 import { formatVersion, isVersionName, maxVersionsPerMillisecond, versionCreatedAt } from './version-name';
 
 export interface VersionFoldersOptions {
-  /** Contains the folders of the versions. */
+  /** Folder that contains the folders of the versions. */
   versions: string;
   detector: string;
   /** Unix ms. */
@@ -63,13 +63,13 @@ export function createVersionFolders({ versions, detector, clock, fs }: VersionF
         };
         await writeSynced(fs, join(incoming, manifestName), `${JSON.stringify(manifest, null, 2)}\n`);
         await syncDirectory(fs, incoming);
-        // Free of races, because a rename cannot replace a folder that is not empty.
+        // Safe against races, because a rename cannot replace a folder that is not empty.
         const renamed = fs.rename(incoming, join(versions, version));
         if (await succeeds(renamed, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR')) return version;
       }
       throw new Error(`every version name of ${formatVersion(time, 0)} is in use`);
     } catch (error) {
-      // If this fails, too (the disk is full or broken), removeTemporaries() tries again later.
+      // If this fails as well (the disk is full or broken), removeTemporaries() tries again later.
       await fs.rm(incoming, { recursive: true, force: true }).catch(() => undefined);
       throw error;
     }
@@ -126,7 +126,7 @@ export function createVersionFolders({ versions, detector, clock, fs }: VersionF
     return folder;
   }
 
-  /** Newest first. */
+  /** Names of the versions, the newest first. */
   async function names(): Promise<string[]> {
     const entries = await entriesOf(fs, versions);
     return entries
@@ -145,7 +145,7 @@ export function createVersionFolders({ versions, detector, clock, fs }: VersionF
 
   return {
     write,
-    /** Makes the names of versions durable, as far as the disk does. */
+    /** Makes the names of versions durable on the disk. */
     sync: () => syncDirectory(fs, versions),
     read,
     folderOf,

@@ -1,11 +1,13 @@
-/** Names of model versions: the UTC time of publication to the millisecond, so that names sort as time does. */
+/** Names of model versions: the UTC time of publication in milliseconds, so that names sort by time. */
 
 const pattern = /^(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})\.(\d{3})Z(-\d{3})?$/;
 
-/** Limit for versions with the same millisecond in their name. */
+/** Maximum number of versions with the same millisecond in their name. */
 export const maxVersionsPerMillisecond = 1000;
 
-/** `20260131T030000.123Z`; `-001`, `-002`, … distinguish versions of the same millisecond. `time` is Unix ms. */
+/**
+ * A name such as `20260131T030000.123Z`; `-001`, `-002`, … distinguish versions of the same millisecond. `time` is Unix ms.
+ */
 export function formatVersion(time: number, ordinal: number): string {
   const name = new Date(time).toISOString().replace(/[-:]/g, '');
   return ordinal === 0 ? name : `${name}-${String(ordinal).padStart(3, '0')}`;

@@ -1,4 +1,4 @@
-/** Which version of a detector is the current one: a file with its name, and another one if a person wants that it stays so. */
+/** The pointer to the current version of a detector: a file with its name, and another file if a person has pinned it. */
 import { join } from 'node:path';
 import { LeaseError, ModelVersionError } from '../errors';
 import { writeAtomically } from '../system/atomic-write';
@@ -11,13 +11,13 @@ import {
 } from '../system/file-system';
 import { isVersionName } from './version-name';
 
-/** Most bytes of a file with the name of a version. */
+/** Maximum size of a file with the name of a version, bytes. */
 const mostBytes = 256;
 
 export interface VersionPointerOptions {
   /** Folder of the detector. */
   root: string;
-  /** Folder of the lease from which the pointer is renamed; if it is gone, the pointer stays. */
+  /** Folder of the lease from which the pointer is renamed. If it no longer exists, the pointer does not move. */
   lease: () => string | undefined;
   fs: FileSystem;
 }
@@ -54,7 +54,7 @@ export function createVersionPointer({ root, lease, fs }: VersionPointerOptions)
     );
   }
 
-  /** Name of the version that stays the current one whatever is published, if any. */
+  /** Name of the pinned version, which stays current whatever is published; undefined if none is. */
   async function pinned(): Promise<string | undefined> {
     const bytes = await unlessMissing(readRegularFile(fs, pin, refuseAbove(mostBytes, pin)));
     const version = new TextDecoder().decode(bytes).trim();
@@ -66,12 +66,12 @@ export function createVersionPointer({ root, lease, fs }: VersionPointerOptions)
     /** Makes a version the current one. */
     move,
     pinned,
-    /** Makes a version the current one and keeps it that, until `unpin`. */
+    /** Makes a version the current one, until `unpin` is called. */
     async pin(version: string): Promise<void> {
       await writeAtomically(pin, `${version}\n`, { fs });
       await move(version);
     },
-    /** The next version that is published becomes the current one. */
+    /** Unpins: the next version that is published becomes the current one. */
     unpin: () => fs.rm(pin, { force: true }),
   };
 }

@@ -1,4 +1,4 @@
-/** The model versions of a detector with their trials, and two of them compared. */
+/** The model versions of a detector with their trials, and comparisons of two versions. */
 import { powerByKind, type DetectionPower } from '../scoring/detection-power';
 import { isObject } from '../system/json';
 import type { ModelStore } from './model-store';
@@ -7,16 +7,16 @@ import { versionCreatedAt } from './version-name';
 
 export interface VersionSummary {
   version: string;
-  /** ISO 8601. */
+  /** Time of publication, ISO 8601. */
   createdAt: string;
   current: boolean;
-  /** It stays current, whatever is trained. */
+  /** Whether the version stays current after further trainings. */
   pinned: boolean;
-  /** Absent if it came into use without one. */
+  /** Absent if the version came into use without a trial. */
   trial?: Trial;
 }
 
-/** The newest first. */
+/** All versions, the newest first. */
 export async function listVersions(
   store: Pick<ModelStore, 'list' | 'pinned'>,
   trials: Pick<TrialStore, 'list'>,
@@ -29,7 +29,7 @@ export async function listVersions(
 }
 
 /**
- * The version that a rollback leads to: the one before the current one, without those that failed a gate or are on trial.
+ * The target of a rollback: the version before the current one, without those that failed a gate or are on trial.
  * @throws Error if there is none
  */
 export function versionBefore(versions: readonly VersionSummary[]): string {
@@ -44,7 +44,7 @@ export function versionBefore(versions: readonly VersionSummary[]): string {
 }
 
 /**
- * The version that a promotion leads to: the newest one that is on trial, or that failed a gate of its trial.
+ * The target of a promotion: the newest version that is on trial, or that failed a gate of its trial.
  * @throws Error if there is none
  */
 export function promotable(versions: readonly VersionSummary[]): string {
@@ -57,11 +57,11 @@ export function promotable(versions: readonly VersionSummary[]): string {
 
 export interface Comparison {
   versions: readonly { version: string; createdAt: string; trial?: Trial }[];
-  /** What differs, by its path in the manifest, the model or the report; null where a version has none. */
+  /** Values that differ, by their path in the manifest, the model or the report; null if a version has no such value. */
   differences: readonly { what: string; values: readonly [unknown, unknown] }[];
 }
 
-/** Keys of the state that describe a model: the others are learned, or a part of the report. */
+/** Keys of the state that describe a model. The others are learned values, or also in the report. */
 const describedState = ['spec', 'channels', 'counters', 'seasons', 'signals', 'engine', 'slow', 'groupBy'];
 
 /** @throws ModelVersionError if a version is missing or damaged */
@@ -85,7 +85,7 @@ export async function compareVersions(
   };
 }
 
-/** The leaves of what describes a version, by path. */
+/** All values that describe a version, by path. */
 async function describe(store: Pick<ModelStore, 'read'>, version: string): Promise<Map<string, unknown>> {
   const { manifest, files } = await store.read(version);
   const read = (name: string): Record<string, unknown> => {
@@ -105,7 +105,7 @@ async function describe(store: Pick<ModelStore, 'read'>, version: string): Promi
   return leaves;
 }
 
-/** The slow test has a whole distribution. */
+/** Of the slow test only its presence is compared, as it has a whole distribution. */
 function describeState(name: string, value: unknown): unknown {
   return name === 'slow' ? true : value;
 }

@@ -1,16 +1,17 @@
-/** Files that survive a power cut: written under a temporary name, synced, renamed into place. */
+/** Files that survive a power failure: they are written under a temporary name, synced, and renamed. */
 import nodeFs from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode, succeeds, type FileSystem } from './file-system';
 import { incomingName } from './temporary-names';
 
-/** Modes of what the store contains: values of records and names of devices may be confidential. */
+/** Mode of files in the store: values of records and names of devices may be confidential. */
 export const privateFile = 0o600;
 export const privateFolder = 0o700;
 
 /**
- * Replaces a file in one step: readers see the old content or the new, also after a crash. A failure leaves the old one.
- * @param options `folder`: that of the temporary file, on the same file system
+ * Replaces a file in one step: readers see the old content or the new one, even after a crash. If it fails, the old file
+ * remains.
+ * @param options `folder`: folder of the temporary file, on the same file system
  */
 export async function writeAtomically(
   path: string,
@@ -24,26 +25,31 @@ export async function writeAtomically(
     await syncDirectory(fs, dirname(path));
   } catch (error) {
     await fs.rm(incoming, { force: true }).catch(() => undefined);
-    // Each temporary name is another one: with it, no problem would look like the one before.
+    // The message must not contain the temporary name: it differs each time, so repeated problems would not be recognised.
     const failure = error as Error;
     failure.message = failure.message.replaceAll(incoming, path);
     throw failure;
   }
 }
 
-/** Creates a file with its whole content in one step. Of several processes one succeeds; false = there is one already. */
+/**
+ * Creates a file with its whole content in one step. If several processes do so, one succeeds; false = the file exists already.
+ */
 export async function createAtomically(path: string, text: string): Promise<boolean> {
   const incoming = join(dirname(path), incomingName(basename(path)));
   try {
     await writeSynced(nodeFs, incoming, text);
-    // Fails where there is one, and no reader finds a part of it.
+    // A link fails if the file exists, and no reader sees a part of the content.
     return await succeeds(nodeFs.link(incoming, path), 'EEXIST');
   } finally {
     await nodeFs.rm(incoming, { force: true });
   }
 }
 
-/** Adds to a file, which is created if there is none; returns once it is on the disk. Of what does not fit, nothing is left. */
+/**
+ * Appends to a file, which is created if it does not exist. Resolves once the text is on the disk. A text that does not fit is
+ * removed completely.
+ */
 export async function appendWhole(path: string, text: string, fs: FileSystem = nodeFs): Promise<void> {
   const file = await fs.open(path, 'a', privateFile);
   try {
@@ -52,7 +58,7 @@ export async function appendWhole(path: string, text: string, fs: FileSystem = n
       await file.appendFile(text);
       await file.sync();
     } catch (error) {
-      // On a full disk, a part of a line would make the file unreadable. What another process has added stays.
+      // On a full disk, a partial line would make the file unreadable. Text that another process has appended stays.
       if ((await file.stat()).size < size + Buffer.byteLength(text))
         await file.truncate(size).catch(() => undefined);
       throw error;

@@ -1,8 +1,8 @@
 import { messageOf } from './error-text';
 
 /**
- * For work that is tried again and again: runs it, and reports a failure once, until the work succeeds or fails for another reason.
- * The promise never rejects.
+ * Runs work that is repeated. A failure is reported once, until the work succeeds or fails for another reason. The promise
+ * never rejects.
  */
 export function createAttempts(
   report: (error: unknown) => void,

@@ -1,6 +1,6 @@
 /**
- * Runs `task` for each item, at most `limit` at a time; returns the results in the order of the items. After the first
- * failure no further task starts; the signal of running tasks is aborted, and the promise rejects after they have ended.
+ * Runs `task` for each item, at most `limit` at a time. Returns the results in the order of the items. After the first failure
+ * no further task starts; the signal of running tasks is aborted, and the promise rejects after they have ended.
  */
 export async function runConcurrently<T, R>(
   items: readonly T[],

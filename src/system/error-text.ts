@@ -1,6 +1,6 @@
-/** Text of a thrown value, which need not be an Error. */
+/** Text of a thrown value, which may be any value. */
 
-/** The error's own message. */
+/** The message of an error. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -10,7 +10,7 @@ export function firstLineOf(error: unknown): string {
   return messageOf(error).split('\n', 1)[0]!;
 }
 
-/** The message with those of all causes that it does not repeat: `cannot connect ← connect ECONNREFUSED`. */
+/** The message, with the messages of all causes that it does not contain: `cannot connect ← connect ECONNREFUSED`. */
 export function errorChain(error: unknown, depth = 0): string {
   if (!(error instanceof Error)) return String(error);
   const inner = [

@@ -32,18 +32,18 @@ export async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined>
   }
 }
 
-/** A text that differs after each replacement of a file or folder; empty if there is none. */
+/** A text that changes with each replacement of a file or folder; empty if the file does not exist. */
 export async function fileState(path: string): Promise<string> {
   const found = await unlessMissing(nodeFs.stat(path, { bigint: true }));
   return found === undefined ? '' : `${found.ino} ${found.size} ${found.mtimeNs}`;
 }
 
-/** The entries of a folder; none if it does not exist. */
+/** The entries of a folder; empty if it does not exist. */
 export async function entriesOf(fs: FileSystem, folder: string) {
   return (await unlessMissing(fs.readdir(folder, { withFileTypes: true }))) ?? [];
 }
 
-/** Size of the files in a folder and those below it, bytes; a file that is removed meanwhile counts as nothing. */
+/** Total size of the files in a folder and its subfolders, bytes. A file that is removed meanwhile counts as 0. */
 export async function folderBytes(fs: FileSystem, folder: string): Promise<number> {
   let bytes = 0;
   for (const entry of await entriesOf(fs, folder)) {
@@ -55,8 +55,8 @@ export async function folderBytes(fs: FileSystem, folder: string): Promise<numbe
 }
 
 /**
- * Reads a regular file; a symbolic link, pipe or folder in its place is an error. `accept` gets the size in bytes first and may
- * throw before anything is read.
+ * Reads a regular file; a symbolic link, pipe or folder is an error. `accept` receives the size in bytes and may throw before
+ * anything is read.
  */
 export async function readRegularFile(
   fs: FileSystem,
@@ -95,8 +95,8 @@ async function withRegularFile<T>(
 }
 
 /**
- * Creates a folder and those above it. `mkdir` of Node.js with `recursive` does not return where a folder exists that can hold
- * no other one, as below /proc.
+ * Creates a folder and its parents. `mkdir` of Node.js with `recursive` does not return if a folder exists that cannot contain
+ * another one, such as below /proc.
  * @throws Error of the operating system
  */
 export async function makeFolder(path: string, mode?: number): Promise<void> {

@@ -5,33 +5,33 @@ import { request as requestHttps } from 'node:https';
 export interface HttpRequest {
   url: URL;
   headers: Readonly<Record<string, string>>;
-  /** Sent with POST unless `method` is given; without a body the method is GET. */
+  /** Body of the request; the method is then POST unless `method` is given. Without a body the method is GET. */
   body?: string | Uint8Array;
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Trusted authorities, PEM; undefined = those that Node trusts. */
+  /** Trusted certificate authorities, PEM; undefined = Node's defaults. */
   ca?: string | undefined;
-  /** Client certificate and its private key, PEM, where the server requires one. */
+  /** Client certificate and its private key, PEM, if the server requires one. */
   identity?: { cert: string; key: string } | undefined;
-  /** For the whole request, ms. */
+  /** Timeout of the whole request, ms. */
   timeoutMs: number;
-  /** An answer is cut after this many bytes; undefined = a large one is an error. */
+  /** Number of bytes after which an answer is cut; undefined = a large answer is an error. */
   cutAfter?: number;
-  /** Size from which an answer is an error, bytes; default 4 MiB. */
+  /** Maximum size of an answer, bytes; default 4 MiB. */
   maxBytes?: number;
-  /** Ends the request. */
+  /** Aborts the request. */
   signal?: AbortSignal;
 }
 
 export interface HttpAnswer {
   status: number;
   body: string;
-  /** Time of the server, Unix ms, in whole seconds; NaN = not stated. */
+  /** Time of the server, Unix ms, in whole seconds; NaN if the server states none. */
   time: number;
-  /** Time after which the server wants to be asked again (`Retry-After`), ms; 0 = not stated. */
+  /** Time after which the server asks for a repetition (`Retry-After`), ms; 0 = not stated. */
   retryAfterMs: number;
 }
 
-/** Largest answer, bytes, unless a request allows more. */
+/** Maximum size of an answer, bytes, unless the request allows more. */
 const defaultMaxBytes = 4_194_304;
 
 /** A URL whose last part is a folder, so that a path is added to it instead of replacing that part. */
@@ -39,7 +39,7 @@ export function baseUrl(url: string): string {
   return url.endsWith('/') ? url : `${url}/`;
 }
 
-/** Resolves with any complete answer, whatever its status. */
+/** Sends the request. Resolves to any complete answer, whatever its status. */
 export function ask({
   url,
   headers,
@@ -86,7 +86,7 @@ export function ask({
   });
 }
 
-/** Seconds, or a date. */
+/** Parses the header: seconds, or a date. */
 function readRetryAfter(header = ''): number {
   const ms = /^\d+$/.test(header) ? 1000 * Number(header) : Date.parse(header) - Date.now();
   return ms > 0 ? ms : 0;

@@ -1,7 +1,7 @@
-/** Text streams by line, in bounded memory. */
+/** Reads text streams by line, in bounded memory. */
 import type { Readable } from 'node:stream';
 
-/** Calls `onLine` for each line of UTF-8 text, without its line feed and cut to `maxLength` characters. */
+/** Calls `onLine` for each line of UTF-8 text, without its line feed, cut to `maxLength` characters. */
 export function readLines(stream: Readable, maxLength: number, onLine: (line: string) => void): void {
   let line = '';
   const end = () => {

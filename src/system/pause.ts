@@ -18,7 +18,7 @@ export function backOffMs(attempt: number, maxMs: number): number {
   return Math.min(maxMs, 250 * 2 ** Math.min(attempt, 20)) * (1 - 0.2 * Math.random());
 }
 
-/** Whether the work settles, with a value or an error, within `ms`. The error is left to the caller. */
+/** Whether the work settles, with a value or an error, within `ms`. The caller handles the error. */
 export async function settledWithin(work: Promise<unknown>, ms: number): Promise<boolean> {
   const deadline = new AbortController();
   const settled = work.then(
@@ -33,7 +33,7 @@ export async function settledWithin(work: Promise<unknown>, ms: number): Promise
 
 /** The result of the work, or undefined as soon as the signal is aborted. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  // Not a race with one promise per signal: each race would stay referenced for as long as the signal lives.
+  // Promise.race is not used: each race would stay referenced for as long as the signal exists.
   return new Promise((resolve, reject) => {
     const abort = () => resolve(undefined);
     signal.addEventListener('abort', abort, { once: true });

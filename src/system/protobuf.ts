@@ -3,10 +3,10 @@
  * concatenation of its fields; an absent field has its default value.
  */
 
-/** Encoded fields. */
+/** Encoded fields of a message. */
 export type Field = readonly Uint8Array[];
 
-/** The bytes of a message. */
+/** Encodes a message. */
 export function message(...fields: readonly Field[]): Uint8Array {
   const parts = fields.flat();
   const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -24,7 +24,7 @@ function tag(number: number, type: keyof typeof wireTypes): Uint8Array {
   return varint(BigInt((number << 3) | wireTypes[type]));
 }
 
-/** Seven bits per byte, the least significant first; negative numbers as their two's complement of 64 bits. */
+/** Encodes seven bits per byte, the least significant first; negative numbers as 64-bit two's complement. */
 function varint(value: bigint): Uint8Array {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, value);
@@ -35,12 +35,12 @@ function varint(value: bigint): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-/** A whole number. */
+/** Encodes a whole number. */
 export function int(number: number, value: number | bigint): Field {
   return [tag(number, 'varint'), varint(BigInt(value))];
 }
 
-/** Whole numbers, one field per number. */
+/** Encodes whole numbers, one field per number. */
 export function ints(number: number, values: readonly (number | bigint)[]): Field {
   return values.flatMap((value) => int(number, value));
 }
@@ -53,7 +53,7 @@ export function double(number: number, value: number): Field {
   return [tag(number, 'fixed64'), new Uint8Array(Float64Array.of(value).buffer)];
 }
 
-/** A nested message, or raw bytes. */
+/** Encodes a nested message, or raw bytes. */
 export function bytes(number: number, value: Uint8Array): Field {
   return [tag(number, 'bytes'), varint(BigInt(value.length)), value];
 }

@@ -12,7 +12,7 @@ export function readSecret(given: string, file: string): string {
   return secret;
 }
 
-/** @throws Error with the file and the reason in its message, because kafkajs drops the cause */
+/** @throws Error whose message contains the file and the reason, because kafkajs drops the cause */
 export function readText(file: string): string {
   try {
     return readFileSync(file, 'utf8');

@@ -1,4 +1,4 @@
-/** Runs work one piece after the other, in the order of the calls. A failure rejects its own call alone. */
+/** Runs work sequentially, in the order of the calls. A failure rejects only its own call. */
 export class SerialQueue {
   private last: Promise<unknown> = Promise.resolve();
 

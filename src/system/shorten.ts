@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 const hashLength = 8;
 
 /**
- * The text if it has at most `maxLength` UTF-16 units, else its beginning, `…` and a hash: two long texts remain two. The result has
- * at most `maxLength` units, and never half a surrogate pair at its cut.
+ * The text if it has at most `maxLength` UTF-16 units; otherwise its beginning, `…` and a hash, so that two long texts stay
+ * different. The result has at most `maxLength` units, and the cut never divides a surrogate pair.
  */
 export function shorten(text: string, maxLength: number): string {
   if (text.length <= maxLength) return text;

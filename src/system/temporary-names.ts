@@ -8,12 +8,12 @@ import { entriesOf, errorCode, type FileSystem } from './file-system';
 export const temporaryMaxAgeMs = 60 * 60 * 1000;
 
 const pattern = /^\.incoming-.+-([0-9a-f]{8})-(\d+)-[0-9a-f]{12}$/;
-/** Several machines may share a volume, and process ids are unique per machine only. */
+/** Hash of the host name: several machines may share a volume, and process ids are unique only per machine. */
 export const machine = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
-/** A unique hidden name for a file or folder that is later renamed into place or removed. */
+/** A unique hidden name for a file or folder that is later renamed or removed. */
 export function incomingName(what: string): string {
-  // File systems allow 255 bytes.
+  // The length is limited, as file systems allow 255 bytes.
   return `.incoming-${what.slice(0, 100)}-${machine}-${String(process.pid)}-${randomBytes(6).toString('hex')}`;
 }
 
@@ -40,7 +40,7 @@ export function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // EPERM: it runs under another user.
+    // EPERM means that it runs under another user.
     return errorCode(error) !== 'ESRCH';
   }
 }

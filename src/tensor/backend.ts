@@ -1,4 +1,4 @@
-/** Chooses the tfjs backend: tfjs-node if it is installed, else WebAssembly, else plain JavaScript. */
+/** Chooses the tfjs backend: tfjs-node if it is installed, otherwise WebAssembly, otherwise plain JavaScript. */
 import { dirname } from 'node:path';
 import util from 'node:util';
 import { firstLineOf } from '../system/error-text';
@@ -9,21 +9,22 @@ export type BackendName = 'tfjs-node' | 'wasm' | 'cpu';
 
 export interface BackendChoice {
   name: BackendName;
-  /** Why this backend, for the log and the metric `vaemon_build_info`. */
+  /** Reason for the choice, for the log and the metric `vaemon_build_info`. */
   reason: string;
 }
 
 const attempts: Record<BackendName, () => Promise<void>> = {
   'tfjs-node': async () => {
-    // One thread, because two processes with a thread pool each starve each other on small machines.
+    // One thread: two processes with a thread pool each would starve each other on small machines.
     process.env['TF_NUM_INTRAOP_THREADS'] ??= '1';
     process.env['TF_NUM_INTEROP_THREADS'] ??= '1';
     process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '0';
     process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
-    // Node 23 removed util.isNullOrUndefined, which tfjs-node calls. The module itself gets it: `import *` is a copy.
+    // Node 23 removed util.isNullOrUndefined, which tfjs-node calls. It is added to the module itself, as `import *` yields a
+    // copy.
     const legacy = util as { isNullOrUndefined?: (value: unknown) => boolean };
     legacy.isNullOrUndefined ??= (value) => value === null || value === undefined;
-    // An optional package: the compiler must not look for its types.
+    // The package is optional, so the compiler must not look for its types.
     const optional: string = '@tensorflow/tfjs-node';
     await import(optional);
     await use('tensorflow');
@@ -48,10 +49,10 @@ async function use(tfjsName: string): Promise<void> {
 
 /**
  * Starts the best available backend, or the given one.
- * @throws Error naming every backend that was tried and why it did not start
+ * @throws Error that lists every backend that was tried, with the reason why it did not start
  */
 export async function openBackend(wanted: BackendName | 'auto' = 'auto'): Promise<BackendChoice> {
-  // Skips slow checks, and a banner that advertises another backend.
+  // Skips slow checks and a banner that advertises another backend.
   tf.enableProdMode();
   const order: BackendName[] = wanted === 'auto' ? ['tfjs-node', 'wasm', 'cpu'] : [wanted];
   const failures: string[] = [];
@@ -66,7 +67,7 @@ export async function openBackend(wanted: BackendName | 'auto' = 'auto'): Promis
   throw new Error(`no tfjs backend starts (${failures.join('; ')})`);
 }
 
-/** Runs `compute` and frees every tensor that it creates, also one that it returns. */
+/** Runs `compute` and frees every tensor that it creates, a returned one included. */
 export function scoped<T>(compute: () => T): T {
   const engine = tf.engine();
   engine.startScope();
@@ -79,8 +80,8 @@ export function scoped<T>(compute: () => T): T {
 
 /**
  * The number of rows that every run of a model must have, so that the result of a row does not depend on the others; undefined
- * if any number will do. TensorFlow chooses its matrix kernels, and with them the order of its sums, by the size of the batch;
- * the WebAssembly and plain JavaScript backends always sum in the same order.
+ * if any number is possible. TensorFlow chooses its matrix kernels, and so the order of its sums, by the size of the batch; the
+ * WebAssembly and plain JavaScript backends always sum in the same order.
  */
 export function fixedBatchRows(): number | undefined {
   return tf.getBackend() === 'tensorflow' ? 64 : undefined;

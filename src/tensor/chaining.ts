@@ -1,10 +1,10 @@
 /**
- * Operations as methods of tensors, so that code reads as its formula: `a.mul(b).add(c)`. The CommonJS build of tfjs-core
- * leaves its own methods out, and their types ask for a type argument in every call.
+ * Adds operations as methods of tensors, so that code reads like its formula: `a.mul(b).add(c)`. The CommonJS build of
+ * tfjs-core lacks its own methods, and their types need a type argument in every call.
  */
 import type * as tf from '@tensorflow/tfjs-core';
 
-/** The rank that is left when one dimension is summed over. */
+/** The rank after a sum over one dimension. */
 type Reduced<R extends tf.Rank> = R extends tf.Rank.R4
   ? tf.Rank.R3
   : R extends tf.Rank.R3
@@ -27,7 +27,7 @@ type Unary<R extends tf.Rank> = Record<
 >;
 
 interface Reduce<R extends tf.Rank> {
-  /** Over all elements. */
+  /** Reduces over all elements. */
   (): tf.Scalar;
   (axis: number): tf.Tensor<Reduced<R>>;
 }
@@ -45,7 +45,7 @@ export function addTensorMethods(core: typeof tf): void {
     const method = function (this: tf.Tensor, operand?: unknown): tf.Tensor {
       return operation(this, operand);
     };
-    // Writable, because tfjs-node brings all of tfjs, which assigns its own methods of the same meaning.
+    // Writable, because tfjs-node contains all of tfjs, which assigns its own methods with the same meaning.
     Object.defineProperty(core.Tensor.prototype, name, { value: method, configurable: true, writable: true });
   }
 }

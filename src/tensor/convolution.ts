@@ -1,4 +1,4 @@
-/** The gradient of a convolution by its filter, which the wasm backend lacks and training needs. */
+/** The gradient of a convolution with respect to its filter. Training needs it, and the wasm backend lacks it. */
 import { tf } from './tfjs';
 
 export interface FilterGradientAttributes {
@@ -43,7 +43,7 @@ export function registerFilterGradient(backendName: string): void {
   tf.registerKernel({
     kernelName,
     backendName,
-    // The inputs of a kernel are tensors; the engine records no gradient while one runs.
+    // The inputs of a kernel are tensors, and the engine records no gradient while a kernel runs.
     kernelFunc: ({ inputs, attrs }) =>
       filterGradient(
         inputs['x'] as tf.Tensor4D,

@@ -1,31 +1,29 @@
-/** The seeded generator of all random draws, so that a seed determines the model. */
+/** The seeded generator of all random numbers, so that a seed determines the model. */
 import { tf } from './tfjs';
 
 export interface Random {
-  /** Uniform in [0, 1). */
+  /** A number that is uniform in [0, 1). */
   uniform(): number;
-  /** Standard normal. */
+  /** A standard normal number. */
   normal(): number;
-  /**
-   * A tensor that `draw` fills. A traced computation must draw only like this: the tensor becomes an input of the graph.
-   */
+  /** A tensor that `draw` fills. A traced computation must draw only in this way: the tensor becomes an input of the graph. */
   tensor(shape: readonly [number, number], draw: Draw): tf.Tensor2D;
   /** A tensor of independent standard normal draws. */
   normalTensor(shape: readonly [number, number]): tf.Tensor2D;
   /** Shuffles in place (Fisher–Yates). */
   shuffle(indices: Int32Array): void;
-  /** An independent generator, whose draws do not affect this one. */
+  /** An independent generator; its draws do not affect this one. */
   fork(): Random;
 }
 
-/** Fills `data`, all of it, with draws of `random`. */
+/** Fills the whole of `data` with draws of `random`. */
 export type Draw = (data: Float32Array, random: Pick<Random, 'uniform' | 'normal'>) => void;
 
 const drawNormal: Draw = (data, { normal }) => {
   for (let i = 0; i < data.length; i++) data[i] = normal();
 };
 
-/** A generator that draws tensors only, by the given function: for computations that are recorded. */
+/** A generator that only draws tensors, by the given function; for computations that are recorded. */
 export function createTensorRandom(tensor: Random['tensor']): Random {
   const refuse = (): never => {
     throw new Error('a traced computation may draw only tensors');

@@ -1,6 +1,7 @@
 /**
- * Records the kernels that a computation runs, with their inputs and outputs, to write a graph for another engine from them. The
- * computation runs on the current backend. Its kernels must not depend on the values that it computes with.
+ * Records the kernels that a computation runs, with their inputs and outputs, so that a graph for another engine can be
+ * written. The computation runs on the current backend. Its choice of kernels must not depend on the values that it computes
+ * with.
  */
 import { tf } from './tfjs';
 import { filterGradient, type FilterGradientAttributes } from './convolution';
@@ -8,7 +9,7 @@ import { filterGradient, type FilterGradientAttributes } from './convolution';
 export type ValueType = 'float32' | 'int32' | 'bool';
 
 export interface RecordedValue {
-  /** Equal for the same tensor. */
+  /** Id of the tensor. */
   id: number;
   shape: readonly number[];
   type: ValueType;
@@ -17,7 +18,7 @@ export interface RecordedValue {
 /** One run of a tfjs kernel. */
 export interface KernelCall {
   kernel: string;
-  /** By name; the members of a list have the names `0`, `1`, … */
+  /** Inputs by name; the members of a list have the names `0`, `1`, … */
   inputs: Readonly<Record<string, RecordedValue>>;
   attributes: Readonly<Record<string, unknown>>;
   outputs: readonly RecordedValue[];
@@ -29,15 +30,15 @@ export interface RecordedConstant extends RecordedValue {
 }
 
 export interface Recording {
-  /** In the order of their runs. */
+  /** Kernel calls in the order of their runs. */
   calls: readonly KernelCall[];
   constants: readonly RecordedConstant[];
   outputs: Readonly<Record<string, RecordedValue>>;
 }
 
 /**
- * Kernels that not every backend has, in terms of others, which are recorded in their place, so that a recording does not depend
- * on the backend.
+ * Kernels that only some backends have, expressed by other kernels, which are recorded instead, so that a recording does not
+ * depend on the backend.
  */
 const expansions: Readonly<
   Record<string, (inputs: tf.NamedTensorMap, attributes: unknown) => tf.Tensor | undefined>
@@ -54,7 +55,7 @@ type RunKernel = (
 
 /**
  * Runs `compute` and records its kernels. Frees every tensor that it creates.
- * @param named ids of tensors that are inputs, such as variables, and no constants. `compute` may add more
+ * @param named ids of tensors that are inputs, such as variables, and not constants. `compute` may add more
  */
 export function recordKernels(
   named: ReadonlySet<number>,
@@ -65,7 +66,7 @@ export function recordKernels(
   const known = new Set<number>();
   const calls: KernelCall[] = [];
   const constants: RecordedConstant[] = [];
-  /** Whether a kernel is running: the kernels that it calls are not recorded. */
+  /** Whether a kernel is running: kernels that it calls are not recorded. */
   let within = false;
   /** The original of each copy that tfjs saves within a kernel for its gradient, by id. */
   const copies = new Map<number, number>();
@@ -74,7 +75,7 @@ export function recordKernels(
     const value = { ...valueOf(tensor), id: copies.get(tensor.id) ?? tensor.id };
     if (!known.has(value.id) && !named.has(value.id)) {
       known.add(value.id);
-      // The tensor may be disposed before the computation ends.
+      // Read now, as the tensor may be disposed before the computation ends.
       constants.push({ ...value, data: tensor.dataSync<'float32'>().slice() });
     }
     return value;

@@ -31,7 +31,7 @@ export function encodeSafetensors(
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array {
   requireLittleEndian();
-  // Wider types first, so that every tensor is aligned in the file.
+  // Wider types come first, so that every tensor is aligned in the file.
   const ordered = [...tensors].sort(
     ([a, s], [b, t]) => bytesPerValue(t.dtype) - bytesPerValue(s.dtype) || (a < b ? -1 : 1),
   );
@@ -89,7 +89,7 @@ export function decodeSafetensors(bytes: Uint8Array): {
 function checkTensor(name: string, { dtype, shape, data }: StoredTensor): void {
   if (name === metadataKey) throw invalid(`a tensor must not have the name ${metadataKey}`);
   if (Buffer.from(name).toString() !== name) throw invalid(`${JSON.stringify(name)} is not valid Unicode`);
-  // By name, because instanceof fails for an array from another realm.
+  // Types are compared by name, as instanceof fails for an array from another realm.
   const [wanted, given] = [arrays[dtype].name, data[Symbol.toStringTag]];
   if (given !== wanted) throw invalid(`tensor ${name}: dtype ${dtype} needs a ${wanted} (got ${given})`);
   if (sizeOf(name, shape) !== data.length)
@@ -140,7 +140,7 @@ function parseHeader(text: string): Record<string, unknown> {
   return header as Record<string, unknown>;
 }
 
-/** Rejects duplicate keys, of which JSON.parse keeps the last and another reader may keep the first. */
+/** Rejects duplicate keys: JSON.parse keeps the last one, but another reader may keep the first. */
 function refuseDuplicateKeys(json: string): void {
   // The set of keys of each open object; undefined for an open array.
   const open: (Set<string> | undefined)[] = [];
@@ -174,7 +174,7 @@ function parseMetadata(metadata: unknown): Record<string, string> {
 interface Located {
   dtype: Dtype;
   shape: number[];
-  /** Byte offsets from the start of the data. */
+  /** Byte offsets from the beginning of the data. */
   begin: number;
   end: number;
 }
@@ -214,7 +214,7 @@ function isCount(value: unknown): value is number {
 }
 
 function requireLittleEndian(): void {
-  // Values are copied in the byte order of the machine.
+  // Values are copied in the byte order of the machine, which must be little endian.
   if (endianness() !== 'LE') throw invalid('big-endian machines are not supported');
 }
 

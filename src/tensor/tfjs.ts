@@ -1,8 +1,8 @@
-/** tfjs, loaded at its first use: commands that compute nothing, such as `vaemon config check`, start without it. */
+/** Loads tfjs at its first use: commands that compute nothing, such as `vaemon config check`, start without it. */
 import type * as core from '@tensorflow/tfjs-core';
 import { addTensorMethods } from './chaining';
 
-/** The types of tfjs in use: a value that is loaded later brings none with it. */
+/** Declares the types of tfjs in use, as a value that is loaded later has no types. */
 /* eslint-disable @typescript-eslint/no-namespace -- a type and a value of one name merge only so */
 export declare namespace tf {
   type Rank = core.Rank;
@@ -35,7 +35,7 @@ function load(): typeof core {
   return loaded;
 }
 
-/** Copies the members of tfjs to the object at the first access, so that each later access is that of a plain object. */
+/** Copies the members of tfjs to the object at the first access, so that later accesses are those of a plain object. */
 const loader: ProxyHandler<object> = {
   get(_, name, object: Record<PropertyKey, unknown>) {
     Object.assign(object, load());

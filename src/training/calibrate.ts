@@ -1,6 +1,6 @@
 /**
- * Calibration of a trained model as it is deployed: what it remembers of each device runs over the history, and over the newest
- * block of windows with it, by the same code as in the daemon.
+ * Calibrates a trained model under the conditions of live scoring: the memory of each device runs over the whole history, and
+ * over the newest block of windows with it, by the same code as in the daemon.
  */
 import { createBalance, fitBalance } from '../calibration/balance';
 import { contextOfHistory, fitContext, type ContextHistory } from '../calibration/context';
@@ -27,11 +27,11 @@ import { beforeCalibration, type Split } from './split';
 import { tailStretches, type TailBasis } from './tail-stretches';
 
 export interface CalibrationOptions {
-  /** The statistics that the score combines, as far as the model has them. The others are only reported. */
+  /** Statistics to combine in the score, if the model has them. Others are only reported. */
   statistics: readonly StatisticName[];
-  /** Records of a baseline; 0 = none. */
+  /** Number of records of a baseline; 0 = no baseline. */
   baselineRecords: number;
-  /** Groups that are calibrated separately. */
+  /** Returns the group of a window; groups are calibrated separately. */
   groupOf: GroupReader | undefined;
   /** Whether runs of equal values are tested. */
   runs: boolean;
@@ -51,25 +51,25 @@ export type Calibrated = Pick<
   | 'independentAfter'
 >;
 
-/** What the calibration is, and what it rests on. */
+/** The calibration, and facts about the records that it depends on. */
 export interface Calibration {
   calibrated: Calibrated;
-  /** What the tail of the evidence rests on, in the calibration block and before it. */
+  /** The records that determine the tail of the evidence, in the calibration block and before it. */
   tails: { block: TailBasis; before?: TailBasis };
 }
 
-/** Fewer records of a group are calibrated with the others. */
+/** A group with fewer records is calibrated with the others. */
 const minGroup = 200;
 
-/** The assessed windows of a history, by row. Key after key, each in order of time. */
+/** The assessed windows of a history in rows: key after key, each in order of time. */
 interface Assessed {
   rows: Int32Array;
-  /** By name, shape [rows]. */
+  /** Statistics by name, shape [rows] each. */
   statistics: Readonly<Record<string, Float64Array>>;
   contributions: Float64Array;
   meanErrors: Float64Array;
   deviations: Float64Array;
-  /** Of images, in the order of the rows (scoring/oddness.ts). */
+  /** For images, a map per row (scoring/oddness.ts). */
   maps: readonly Float64Array[];
 }
 
@@ -85,9 +85,9 @@ export async function calibrate(
   const assessed = await assessAll(assessor, dataset, isImage ? split.calibration : dataset.ends);
   const { rows } = assessed;
   const placeOf = new Map(Array.from(rows, (row, i) => [row, i]));
-  /** Places among the assessed windows of the calibration block, in the order of the rows: device after device. */
+  /** Positions of the calibration block among the assessed windows, in the order of the rows: device after device. */
   const block = Int32Array.from(split.calibration, (end) => placeOf.get(end)!).sort();
-  /** Those before it; of images they are not assessed. */
+  /** Positions of the windows before the block. Images before the block are not assessed. */
   const fitted = isImage
     ? new Int32Array()
     : Int32Array.from(beforeCalibration(split), (end) => placeOf.get(end)!).sort();
@@ -140,7 +140,8 @@ export async function calibrate(
     }),
     runs,
   };
-  // Windows that share no record, and after twice the autocorrelation time less than 2 % of an exponential correlation is left.
+  // Such windows share no record, and after twice the autocorrelation time, less than 2 % of an exponential correlation
+  // remains.
   const independentAfter = Math.max(dataset.shape.length, Math.ceil(2 * common.tau));
   const basisOf = (
     part: Int32Array,
@@ -196,7 +197,7 @@ function contextHistory(
   return { x, deviations, devices, times: Float64Array.from(rows, (row) => timestamps[row]!), before };
 }
 
-/** Adds the columns of the means, which run over the windows of each device. */
+/** Adds columns for the means, computed over the windows of each device. */
 function addMeans(
   columns: Record<string, Float64Array>,
   names: readonly string[],
@@ -255,7 +256,7 @@ function fitGroups(
   );
 }
 
-/** Windows assessed at once, and their values: bounds memory, does not change a result. */
+/** Maximum number of windows, and of values, that are assessed at once. It bounds memory and does not change results. */
 const mostAtOnce = 512;
 const valuesAtOnce = 1_000_000;
 

@@ -14,18 +14,18 @@ import { createRandom } from '../tensor';
 import { splitByTime } from './split';
 import type { Dataset } from './dataset';
 
-/** Enough for a share to within a tenth, few enough to cost less than the calibration. */
+/** Enough for a share with an error of a tenth, and few enough to cost less than the calibration. */
 const mostStretches = 32;
-/** The same of large images, each of whose tiles costs as much as an image. */
+/** Number of stretches for large images, each of whose tiles costs as much as an image. */
 const fewestStretches = 2;
-/** Stretches begin this many records apart at least, in the calibration block. */
+/** Least distance between the beginnings of two stretches in the calibration block, records. */
 const spacing = 8;
 
 /**
- * Stretches spread evenly over the calibration block, each with the records that fill the memory of its device before it.
- * @param dataset with counts, not rates
+ * Stretches spread evenly over the calibration block, each with the earlier records that fill the memory of its device.
+ * @param dataset with counts of counters, not rates
  * @param calibration rows that end the windows of the block
- * @param most stretches
+ * @param most maximum number of stretches
  */
 export function pickStretches(
   { devices, values, conditions, timestamps, shape, ends }: Dataset,
@@ -39,7 +39,7 @@ export function pickStretches(
   for (const end of ends) isEnd[end] = 1;
   const inBlock = new Uint8Array(timestamps.length);
   for (const end of calibration) inBlock[end] = 1;
-  /** By row: records in a row, up to this one, of one device that end a window. */
+  /** By row, the number of successive records of one device, up to this one, that end a window. */
   const runOf = (of: Uint8Array): Int32Array => {
     const run = new Int32Array(timestamps.length);
     for (const { from, to } of devices)
@@ -72,17 +72,17 @@ export function pickStretches(
 
 export interface CanaryOptions {
   target: FalseAlarmTarget;
-  /** That calibrated: calibration.share. */
+  /** Share of the history for calibration: calibration.share. */
   share: number;
   time: TimeRules;
   seed: number;
-  /** Opens the graph that scores; tfjs without it. */
+  /** Opens the scoring graph; if absent, tfjs scores. */
   openScoring?: OpenSession | undefined;
 }
 
 /**
- * How many faults a version finds at the operator's target. It does not choose between models.
- * @returns undefined where the calibration block is too short for a stretch, or for the target
+ * Detection power of a version at the operator's target. It is not used to choose between models.
+ * @returns undefined if the calibration block is too short for a stretch, or for the target
  */
 export async function measurePower(
   { state, model, graph }: Omit<Trained, 'report'>,
@@ -103,7 +103,7 @@ export async function measurePower(
   }
 }
 
-/** Undefined if the calibration cannot support the target; the load of the version fails with the reason. */
+/** Undefined if the calibration does not support the target; loading the version then fails with the reason. */
 function thresholdOf(target: FalseAlarmTarget, state: Trained['state']): number | undefined {
   try {
     return alarmThreshold(target, state).surprise;

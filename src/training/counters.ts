@@ -1,10 +1,10 @@
-/** Counters in a history: which channels are counters, and their rates. */
+/** Counters in a history: finds the channels that are counters, and computes their rates. */
 import { createCounterTest, toRates, type SignalKind } from '../domain/counter';
 import { withValues, type Dataset } from './dataset';
 
 /**
- * The channels to score by their rate: those configured so, and those whose history is that of a counter.
- * @param kindOf how a channel is configured
+ * The channels to score by their rate: those configured as counters, and those whose history shows that they are.
+ * @param kindOf the configured kind of a channel
  */
 export function findCounters(
   dataset: Dataset,

@@ -10,38 +10,38 @@ import { createSeries, type Series } from './series';
 /** Collects records of any number of keys, in order within a key. */
 export interface DatasetBuilder {
   /**
-   * @param block name of the part of the history that the records are from: records between two parts may be missing
-   * @param rows of the batch; default all
+   * @param block name of the part of the history that contains the records: between two parts, records may be missing
+   * @param rows of the batch; default: all
    */
   add(batch: RecordBatch, block?: string, rows?: readonly number[]): void;
-  /** Records that are kept. */
+  /** Number of records that are kept. */
   readonly records: number;
   /** Number of records of each key. */
   readonly counts: readonly number[];
-  /** Removes all records of these keys. */
+  /** Removes all records of the given keys. */
   remove(keys: readonly string[]): void;
-  /** Records that are dropped as they were far ahead of the next ones of their key. */
+  /** Number of records dropped because they were far ahead of the next ones of their key. */
   readonly dropped: number;
   readonly keys: readonly string[];
-  /** The intervals in which no record lies. */
+  /** The intervals that contain no record. */
   withoutRecords<T extends Interval>(intervals: readonly T[]): T[];
-  /** Once: the records become those of the dataset, so that images are not in memory twice. */
+  /** Call once: the records are moved to the dataset, so that images are not in memory twice. */
   build(shape: WindowShape, options: DatasetOptions): Dataset;
 }
 
 export interface DatasetOptions {
-  /** How records follow each other: the same rules as live. */
+  /** Rules for how records follow each other, the same as live. */
   time: TimeRules;
   exclude: readonly Interval[];
-  /** Intervals that people have reported: left out whatever their share. */
+  /** Intervals that people have labelled as anomalies; left out whatever their share. */
   incidents?: readonly Interval[];
-  /** Intervals that people have called normal: not left out, although they are in `exclude`. */
+  /** Intervals that people have labelled as normal; used even if they are in `exclude`. */
   normal?: readonly Interval[];
-  /** Largest share of the records that is left out for `exclude`. */
+  /** Maximum share of the records that is left out for `exclude`. */
   maxExcludedShare: number;
-  /** Records beyond a limit are left out whatever their share. */
+  /** Check for limits: records beyond one are left out, whatever their share. */
   limits: CheckLimits;
-  /** Share of the history that was read, for the record rate; default 1. */
+  /** Share of the history that was read, to compute the record rate; default 1. */
   share?: number;
 }
 
@@ -53,34 +53,34 @@ export interface WindowSource {
 }
 
 export interface Dataset extends WindowSource {
-  /** Records read. The columns have further rows that fill gaps and pad windows. */
+  /** Number of records that were read. The columns have further rows that fill gaps and pad windows. */
   readonly records: number;
-  /** Records in no window: near events, or beyond a limit. */
+  /** Number of records that are in no window: near events, or beyond a limit. */
   readonly excludedRecords: number;
-  /** Intervals that are learned from because they exceed the share that may be left out. */
+  /** Intervals that are used although they should be left out, because they exceed the share that may be left out. */
   readonly released: readonly Interval[];
-  /** Key after key, each in time order. */
+  /** Values, key after key, each in order of time. */
   readonly values: Values;
   readonly conditions: Float64Array;
   readonly timestamps: Float64Array;
-  /** How windows were cut, and what remains. */
+  /** How windows were cut, and the longest stretch that remains. */
   readonly cuts: WindowCuts;
   /** The rows of each key. */
   readonly devices: readonly History[];
   /** Rows that end a full window without a gap or an excluded record, in order of event time. */
   readonly ends: Int32Array;
-  /** Rows whose predecessor is not the record before of the same key: it is unknown, or excluded. Ascending. */
+  /** Rows whose predecessor is not the previous record of the same key, as that is unknown or excluded. Ascending. */
   readonly starts: Int32Array;
   /** Records per millisecond over all keys, from the time span that they cover. */
   readonly recordsPerMs: number;
 }
 
 export interface WindowCuts {
-  /** Silences of a key above the time to live. */
+  /** Number of silences of a key above the time to live. */
   expired: number;
-  /** Gaps that start a new window. */
+  /** Number of gaps that start a new window. */
   broken: number;
-  /** Most records of a key in a row without a cut and without an excluded record, with those that fill gaps. */
+  /** Largest number of successive records of a key without a cut or an excluded record, those that fill gaps included. */
   longestRun: number;
 }
 
@@ -152,7 +152,7 @@ function recordsOf(all: Iterable<Series>): number {
   return records;
 }
 
-/** Rows of the columns, with those that fill gaps and pad windows. */
+/** Number of rows of the columns, those that fill gaps and pad windows included. */
 function countRows(all: Iterable<Series>, continuityOf: ContinuityOf): number {
   let rows = 0;
   for (const { timestamps, breaks } of all) {
@@ -170,7 +170,7 @@ interface Columns {
   readonly values: Values;
   readonly conditions: Float64Array;
   readonly timestamps: Float64Array;
-  /** Rows that end a window, in the order of appending. */
+  /** Rows that end a window, in the order in which they were appended. */
   readonly ends: readonly number[];
   readonly starts: readonly number[];
   readonly excludedRecords: number;
@@ -221,7 +221,7 @@ function createColumns(
     },
     append(key, series, excluded) {
       devices.push({ key, from: row, to: row });
-      /** Rows since the last gap or excluded record. */
+      /** Number of rows since the last gap or excluded record. */
       let run = 0;
       let isAfterExcluded = false;
       let newest = -Infinity;

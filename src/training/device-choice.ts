@@ -1,14 +1,14 @@
-/** Which devices of a large fleet a training learns from: as many as it has room for, each with all of its records that are read. */
+/** Chooses the devices of a large fleet that a training uses: as many as fit, each with all of its records that are read. */
 
 export interface DeviceChoice {
-  /** Counts a record; returns whether its device is chosen so far. */
+  /** Counts a record; returns whether its device is chosen at present. */
   add(key: string): boolean;
   /**
-   * Returns the devices that are no longer chosen, so that those left have at most `maxRecords` records. Takes time in proportion to
-   * the devices, unless the records are less than `slack` above that.
+   * Removes devices until those that remain have at most `maxRecords` records, and returns the removed ones. Takes time
+   * proportional to the number of devices, unless the records exceed the limit by less than `slack`.
    */
   fit(maxRecords: number, slack?: number): string[];
-  /** Share of the records that were added whose devices are chosen, in [0, 1]. */
+  /** Share of the added records whose devices are chosen, in [0, 1]. */
   readonly recordShare: number;
   /** Estimated share of the devices that are chosen, in [0, 1]. */
   readonly deviceShare: number;
@@ -21,16 +21,17 @@ interface Device {
 }
 
 /**
- * Chooses the devices in the order of a hash of their keys, as far as their records fit. Keys and counts decide alone, and not the order
- * in which partitions are read. Nothing is kept of other devices, so that memory is bounded by the records that fit.
+ * Chooses the devices in the order of a hash of their keys, until their records no longer fit. The choice depends only on keys
+ * and counts, not on the order in which partitions are read. Nothing is stored about other devices, so memory is bounded by the
+ * records that fit.
  * @param most a device with more records than this is not chosen, as it would leave no room for others
  */
 export function createDeviceChoice(most: number): DeviceChoice {
-  /** Records of a device that count for whether others fit. */
+  /** Number of records of a device that count towards the limit. */
   const countedOf = ({ records }: Device): number => Math.min(records, Math.floor(most));
   const devices = new Map<string, Device>();
   let tooLarge: string[] = [];
-  /** Devices are chosen whose hash is below this. */
+  /** Devices whose hash is below this are chosen. */
   let bound = hashes;
   let [added, fitting] = [0, 0];
 
@@ -53,7 +54,7 @@ export function createDeviceChoice(most: number): DeviceChoice {
       tooLarge = [];
       if (fitting <= maxRecords + slack) return dropped;
       const inOrder = [...devices].sort(([, a], [, b]) => a.hash - b.hash);
-      // One that is too large keeps its place: whether others fit must not depend on when it became so.
+      // A device that is too large keeps its place, so that the choice of others does not depend on when it became too large.
       let sum = 0;
       bound = inOrder.find(([, device]) => (sum += countedOf(device)) > maxRecords)![1].hash;
       for (const [key, device] of inOrder) {
@@ -77,7 +78,9 @@ export function createDeviceChoice(most: number): DeviceChoice {
 
 const hashes = 2 ** 32;
 
-/** FNV-1a, finished as in MurmurHash3, since the keys of devices often differ in their last digits only. From 0 to 2³² − 1. */
+/**
+ * FNV-1a with the finaliser of MurmurHash3, as the keys of devices often differ only in their last digits. From 0 to 2³² − 1.
+ */
 function hashOf(key: string): number {
   let hash = 0x811c9dc5;
   for (let i = 0; i < key.length; i++) hash = Math.imul(hash ^ key.charCodeAt(i), 0x01000193);

@@ -1,6 +1,6 @@
-/** Where the records of each device lie in a history that has device after device, each in order of time. */
+/** Positions of the records of each device in a history that has device after device, each in order of time. */
 
-/** Places [from, to). */
+/** Positions [from, to). */
 export interface Device {
   key: string;
   from: number;
@@ -8,9 +8,9 @@ export interface Device {
 }
 
 /**
- * Where the records of each device lie in a part of the history.
- * @param devices each ends before place `to`
- * @param part places, ascending
+ * Positions of the records of each device in a part of the history.
+ * @param devices each ends before position `to`
+ * @param part positions, ascending
  */
 export function devicesIn(devices: readonly Pick<Device, 'key' | 'to'>[], part: Int32Array): Device[] {
   let place = 0;
@@ -21,7 +21,7 @@ export function devicesIn(devices: readonly Pick<Device, 'key' | 'to'>[], part: 
   });
 }
 
-/** Rows of `values`, shape [all, width], at these places. */
+/** Rows of `values`, shape [all, width], at these positions. */
 export function take(values: Float64Array, places: Int32Array, width = 1): Float64Array {
   const taken = new Float64Array(places.length * width);
   places.forEach((place, i) => taken.set(values.subarray(place * width, (place + 1) * width), i * width));

@@ -1,4 +1,6 @@
-/** The default length of a training: a number of steps, because what an epoch is worth depends on the number of windows. */
+/**
+ * The default length of a training. It is a number of steps, because the length of an epoch depends on the number of windows.
+ */
 
 export interface Effort {
   epochs: number;
@@ -8,12 +10,14 @@ export interface Effort {
   learningRate: number;
 }
 
-/** Steps after which the loss of windows of a few hundred values has settled. */
+/** Number of steps after which the loss of windows of a few hundred values has settled. */
 const usualSteps = 5000;
 const epochLimits = { min: 10, max: 300 };
 const patienceLimits = { min: 5, max: 40 };
 
-/** By the number of windows to fit; with few windows batches are smaller, so that an epoch has more than a few steps. */
+/**
+ * Effort by the number of windows to fit. With few windows batches are smaller, so that an epoch has more than a few steps.
+ */
 const byWindows: readonly { upTo: number; batchSize: number; learningRate: number }[] = [
   { upTo: 1000, batchSize: 32, learningRate: 0.002 },
   { upTo: 8000, batchSize: 64, learningRate: 0.002 },

@@ -5,10 +5,10 @@ import type { WindowSource } from './dataset';
 import type { ExampleSource } from './fit';
 import type { Encoded } from './stepper';
 
-/** Windows of a chunk: bounds the memory of an evaluation, does not change its result. */
+/** Number of windows in a chunk. It bounds the memory of an evaluation and does not change its result. */
 const chunk = 512;
 
-/** All windows that end at `ends`. */
+/** Encodes all windows that end at `ends`, in chunks. */
 export function encodeChunks(dataset: WindowSource, ends: Int32Array, encoder: WindowEncoder): Encoded[] {
   const chunks: Encoded[] = [];
   for (let from = 0; from < ends.length; from += chunk)
@@ -16,7 +16,7 @@ export function encodeChunks(dataset: WindowSource, ends: Int32Array, encoder: W
   return chunks;
 }
 
-/** At most `count` of the windows that end at `ends`, evenly spread. */
+/** Encodes at most `count` of the windows that end at `ends`, evenly spread. */
 export function encodeSome(
   dataset: WindowSource,
   ends: Int32Array,
@@ -26,16 +26,16 @@ export function encodeSome(
   return encodeWindows(dataset, evenlySpread(ends, count), encoder);
 }
 
-/** At most `count` of them. */
+/** At most `count` of the ends, evenly spread. */
 export function evenlySpread(ends: Int32Array, count: number): Int32Array {
   if (ends.length <= count) return ends;
   return Int32Array.from({ length: count }, (_, i) => ends[Math.floor((i * ends.length) / count)]!);
 }
 
-/** Values of windows that are encoded at once, unless a single one has more: bounds memory. */
+/** Maximum number of values in windows that are encoded at once, unless a single window has more: bounds memory. */
 const valuesAtOnce = 1_000_000;
 
-/** Part after part of the windows that end at `ends`. */
+/** Encodes the windows that end at `ends`, one part after the other. */
 export function* encodeInTurn(
   dataset: WindowSource,
   ends: Int32Array,
@@ -56,7 +56,7 @@ function encodeWindows(dataset: WindowSource, ends: Int32Array, encoder: WindowE
   return { buffers, count: ends.length };
 }
 
-/** Windows that end at `ends` as examples to learn from. @param forget may hide conditions of the windows that are read */
+/** Training examples from the windows that end at `ends`. @param forget may replace conditions of the windows that are read */
 export function windowSource(
   dataset: WindowSource,
   ends: Int32Array,

@@ -11,13 +11,13 @@ export interface Interval {
 export interface Exclusion {
   /** Intervals to leave out. Those of one key do not overlap. */
   excluded: readonly Interval[];
-  /** Intervals that are learned from because they exceed the share, the longest first. */
+  /** Intervals that are used although they should be left out, because they exceed the share; the longest first. */
   released: readonly Interval[];
 }
 
 /**
- * Leaves out at most `maxShare` of the records. Beyond that the intervals with the most records are released: an event that
- * does not end is a new normal, and a model that cannot learn it alarms forever.
+ * Leaves out at most `maxShare` of the records. Above that, the intervals with the most records are released: an event that
+ * does not end is a new normal, and a model that cannot learn it would alarm forever.
  * @param times event times of each key's records, ascending, Unix ms
  */
 export function boundExclusion(
@@ -43,7 +43,7 @@ export function boundExclusion(
 export const isOf = (interval: Pick<Interval, 'key'>, key: string): boolean =>
   interval.key === '' || interval.key === key;
 
-/** The intervals in which none of the records lies. `times` as for `boundExclusion`. */
+/** The intervals that contain none of the records. `times` as for `boundExclusion`. */
 export function withoutRecords<T extends Interval>(
   intervals: readonly T[],
   times: ReadonlyMap<string, readonly number[]>,
@@ -71,7 +71,7 @@ export function without(intervals: readonly Interval[], cuts: readonly Interval[
   });
 }
 
-/** Joins overlapping intervals of a key: an open event is stored at every training, each time longer. */
+/** Joins overlapping intervals of a key: an open event is stored at every training, with a later end each time. */
 function merge(intervals: readonly Interval[]): Interval[] {
   const merged: Interval[] = [];
   const last = new Map<string, Interval>();
@@ -92,7 +92,7 @@ function countWithin(times: readonly number[], { from, to }: Interval): number {
   return firstFrom(times, to, true) - firstFrom(times, from, false);
 }
 
-/** Index of the first of the ascending `times` at or after `time`; with `beyond`, after it. */
+/** Index of the first of the ascending `times` that is at or after `time`; with `beyond`, after it. */
 function firstFrom(times: readonly number[], time: number, beyond: boolean): number {
   let low = 0;
   let high = times.length;

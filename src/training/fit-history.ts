@@ -1,4 +1,4 @@
-/** What a version learns from records by themselves, without a model: the linear sibling, levels, and runs of equal values. */
+/** Learns the parts of a version that need records but no model: the linear sibling, levels, and runs of equal values. */
 import { fitLevel } from '../calibration/level';
 import { fitRuns } from '../calibration/run-lengths';
 import {
@@ -12,12 +12,12 @@ import { fitLinear } from '../models/linear';
 import type { LearnedState } from '../scoring/version-state';
 import type { Dataset } from './dataset';
 
-/** Records that the linear sibling is fitted to, at most: evenly spread. */
+/** Maximum number of records for the linear sibling, evenly spread. */
 const maxLinearRecords = 50_000;
 
 /**
- * @param fit windows before the calibration block: the linear sibling learns from their newest records
- * @param isCounter by channel: the dataset has rates, whose runs deployment does not see
+ * @param fit windows before the calibration block; the linear sibling is fitted to their newest records
+ * @param isCounter by channel: the dataset contains rates, whose runs do not occur in live records
  */
 export function fitHistory(
   dataset: Dataset,
@@ -38,7 +38,7 @@ export function fitHistory(
   const { terms } = encoder;
   const c = new Float32Array(rows.length * terms.size);
   const keys = Array.from(rows, (row) => devices.find(({ to }) => row < to)!.key);
-  /** Scaled; NaN if it is missing, or beyond the range of numbers and teaches nothing. */
+  /** Scaled; NaN if the value is missing or not finite. */
   const at = (row: number, channel: number): number => {
     const value = values[row * channels + channel]!;
     const scaled = Number.isNaN(value) || !knows(channel) ? NaN : scale(value, channel);

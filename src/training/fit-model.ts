@@ -1,4 +1,4 @@
-/** Fits the model of a version, and then its variances to held-out windows; or takes the weights that are given. */
+/** Fits the model of a version, and then its variances to held-out windows; or uses given weights. */
 import { windowsToSolve } from '../models/linear-vae';
 import { fromTorchWeights } from '../models/exchange';
 import { activeUnitThreshold, writeWeights, type Model } from '../models/model';
@@ -15,16 +15,16 @@ import type { Encoded } from './stepper';
 import type { TrainingOptions } from './options';
 import type { Inputs } from './inputs';
 
-/** Largest number of windows to fit the variances of the channels to. */
+/** Maximum number of windows to fit the variances of the channels to. */
 const maxVarianceWindows = 2048;
-/** The same of parts of windows. A step reads all of them at once. */
+/** Maximum number of parts of windows to fit the variances to. A step reads all of them at once. */
 const maxVarianceParts = 2048;
 
-/** Values of the windows that a model prepares itself with, at most, unless they are fewer windows than this. */
+/** Maximum number of values in the windows for the model's `prepare`, unless the smallest number of windows has more. */
 const valuesToPrepare = 10_000_000;
 const leastToPrepare = 100;
 
-/** Share of the parts of windows that would fit into memory, for windows that are held out. */
+/** Share of the parts that fit into memory which is used for held-out windows. */
 const heldOutShare = 0.2;
 
 interface FitModelParts {
@@ -36,12 +36,12 @@ interface FitModelParts {
 
 export interface FitResult {
   fitting: Fitting;
-  /** The model, or the one inside it. */
+  /** The model, or its inner model. */
   fitted: Model;
   activeUnitsPerLevel: number[];
 }
 
-/** Trains the model and then its variance, or takes the given weights. */
+/** Trains the model and then fits its variance, or uses the given weights. */
 export async function fitModel(
   { model, dataset, split, inputs }: FitModelParts,
   options: TrainingOptions,

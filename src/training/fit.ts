@@ -1,4 +1,4 @@
-/** Fits a model to windows: epochs of steps, until the loss on held-out windows no longer falls. */
+/** Fits a model to windows: epochs of steps, until the loss on held-out windows no longer decreases. */
 import type { ConditionEncoder } from '../domain/condition';
 import { TrainingError } from '../errors';
 import { writeWeights, type Model } from '../models/model';
@@ -31,11 +31,11 @@ export type Fitting = Pick<
   | 'trainingProblem'
 >;
 
-/** Examples to learn from. */
+/** A source of training examples. */
 export interface ExampleSource {
-  /** Identify the examples, in any order. */
+  /** Ids of the examples, in any order. */
   ids: Int32Array;
-  /** Examples in the first rows of arrays that are reused. */
+  /** Reads examples into the first rows of arrays that are reused. */
   read(ids: Int32Array): ExampleArrays;
 }
 
@@ -47,7 +47,7 @@ export interface FitParts {
   effort: Effort;
   random: Random;
   openSession: OpenSession | undefined;
-  /** Called after each epoch and awaited, so that a caller can let other work run. */
+  /** Called after each epoch and awaited, so that other work can run. */
   onProgress: (progress: Progress) => void | Promise<void>;
 }
 
@@ -74,7 +74,7 @@ export async function fit(parts: FitParts): Promise<Fitting> {
     ...(problem !== undefined && { trainingProblem: problem }),
   };
   let best: Map<string, Float32Array> | undefined;
-  /** Patience counts from here: the last epoch before the end of every schedule of the loss. */
+  /** Patience counts from this epoch: the last one before the end of every schedule of the loss. */
   let settledEpoch = 0;
   let step = 0;
   try {
@@ -129,7 +129,7 @@ export async function fit(parts: FitParts): Promise<Fitting> {
 }
 
 /**
- * Sets the weights of a model that has them in closed form.
+ * Sets the weights of a model that has an optimum in closed form.
  * @throws TrainingError if their loss is not finite
  */
 export function solve(
@@ -170,8 +170,8 @@ export async function withoutSteps(
 }
 
 /**
- * Replaces the categories of a random share of the examples by the unknown token, so that the model learns it, too. The conditions
- * of an example begin with those of the newest record and the mean over its window.
+ * Replaces the categories of a random share of the examples by the unknown token, so that the model learns that token. The
+ * conditions of an example begin with those of the newest record and the mean over its window.
  */
 export function createConditionDropout(
   { conditionDim }: ExampleLayout,

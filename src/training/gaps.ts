@@ -1,17 +1,17 @@
-/** The gaps between the records of each device in history, measured as silences are while records are scored. */
+/** Gaps between the records of each device in the history, measured in the same way as silences of live records. */
 import { createGapCounter, type GapStatistics } from '../calibration/gaps';
 import { createRollCall, type RollCall } from '../domain/roll-call';
 
 export type GapReader = ReturnType<typeof createGapReader>;
 
-/** @param maxDevices as for the live records of a partition */
+/** @param maxDevices the same as for the live records of a partition */
 export function createGapReader(maxDevices: number) {
   const rollCalls = new Map<string, RollCall>();
   const gaps = createGapCounter();
   return {
     /**
      * Call for the records of a stream in the order of their arrival.
-     * @param stream a partition, or a part of it without gaps in reading
+     * @param stream a partition, or a part of it that was read without gaps
      */
     add(stream: string, key: string, timestamp: number): void {
       let rollCall = rollCalls.get(stream);

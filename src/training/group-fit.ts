@@ -7,24 +7,24 @@ import { fitTail } from '../calibration/tail';
 import { scaleOf } from '../scoring/statistics';
 import { devicesIn, take, type Device } from './device-places';
 
-/** A calibrated group, and the evidence that it rests on. */
+/** A calibrated group, and the evidence that its calibration depends on. */
 export interface FittedGroup {
   group: SurpriseGroup;
   baseline: BaselineState;
-  /** Evidence of its records in the calibration block, and of those before it. */
+  /** Evidence of the group's records in the calibration block, and of those before it. */
   values: Float64Array;
   earlier: Float64Array;
   /** Autocorrelation time of `values`, in records. */
   tau: number;
 }
 
-/** @param block places of the group in the calibration block, ascending. @param before those before it */
+/** @param block positions of the group in the calibration block, ascending. @param before positions before the block */
 export type FitGroup = (block: Int32Array, before: Int32Array) => FittedGroup;
 
 /**
  * @param columns statistics of the history, by name
- * @param names of those in the evidence
- * @param baselineRecords records of a baseline; 0 = none
+ * @param names of the statistics in the evidence
+ * @param baselineRecords records of a baseline; 0 = no baseline
  */
 export function createGroupFit(
   columns: Readonly<Record<string, Float64Array>>,
@@ -70,7 +70,7 @@ function evidenceOf(
   return Float64Array.from(places, (place) => evidence(of.map((column) => column[place]!)));
 }
 
-/** The evidence less the rise of its baseline, which runs over the records of each device. */
+/** The evidence minus the rise of its baseline, which is computed over the records of each device. */
 function aboveBaseline(
   evidence: Float64Array,
   devices: readonly Device[],

@@ -1,26 +1,26 @@
-/** Rows of numbers of which it is not known how many will come. */
+/** Rows of numbers whose final count is not known. */
 import { createValues, type Values } from '../domain/record';
 
 export interface GrowingRows {
   /** Appends a row of `from`. */
   push(from: Values, row: number): void;
-  /** Keeps the first rows. */
+  /** Keeps only the first rows. */
   truncate(rows: number): void;
-  /** Copies a row. Rows before it may be given back to the system: each is taken once, the first one first. */
+  /** Copies a row. The memory of earlier rows may be freed: each row is taken once, in order. */
   take(row: number, into: Values, at: number): void;
 }
 
 /**
  * @param width values of a row
- * @param pixels whether values are bytes, of which a row may have millions
+ * @param pixels whether values are bytes; a row may then have millions
  */
 export function createGrowingRows(width: number, pixels: boolean): GrowingRows {
   return pixels ? growingPixels(width) : growingNumbers(width);
 }
 
-/** In an array that doubles: a plain array of numbers grows slower. */
+/** Rows in an array that doubles when it is full; a plain array of numbers grows more slowly. */
 function growingNumbers(width: number): GrowingRows {
-  // Most devices of a large fleet may have a record or two.
+  // Starts small, as most devices of a large fleet may have only one or two records.
   let data = createValues(width, false);
   let used = 0;
   return {
@@ -42,7 +42,7 @@ function growingNumbers(width: number): GrowingRows {
   };
 }
 
-/** Bytes and rows of a part, at most; it has a row at least. There may be many devices with few images. */
+/** Maximum number of bytes and of rows in a part; a part has at least one row. There may be many devices with few images. */
 const [bytesOfPart, rowsOfPart] = [1 << 24, 256];
 
 /** An array buffer that shrinks in place (ES2024, since Node 20). */
@@ -53,8 +53,8 @@ const ShrinkingBuffer = ArrayBuffer as unknown as new (
 ) => Shrinking;
 
 /**
- * In parts, each of which is given back as soon as the rows after it are taken: history is not in memory twice while it is copied.
- * An array that is no longer used would stay in memory until the next garbage collection, which copying does not cause.
+ * Rows in parts, each of which is freed as soon as its rows are taken, so that the history is not in memory twice during the
+ * copy. An unused array would stay in memory until the next garbage collection, which copying does not cause.
  */
 function growingPixels(width: number): GrowingRows {
   const perPart = Math.max(1, Math.min(rowsOfPart, Math.floor(bytesOfPart / width)));

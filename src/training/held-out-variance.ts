@@ -1,8 +1,8 @@
 /**
- * The variance of p(x|z), fitted again after training on held-out records. A model explains its training records better than
- * later ones, to a degree that differs between channels: a slow temperature that hardly changed during training would get far
- * too small a variance. With all other weights fixed, the likelihood of the held-out records is largest where the variance is
- * that of the errors on them.
+ * The variance of p(x|z), fitted again on held-out records after training. A model explains its training records better than
+ * later ones, to a degree that differs between channels: a slow temperature that hardly changed during training would get a
+ * variance that is far too small. With all other weights fixed, the likelihood of the held-out records is largest if the
+ * variance is that of the errors on them.
  */
 import { writeWeights, type Phase } from '../models/model';
 import type { OpenSession } from '../onnx/session';
@@ -14,7 +14,7 @@ const steps = 60;
 const learningRate = 0.1;
 
 /**
- * Changes the weights of the likelihood only; a likelihood without weights (Bernoulli) stays the same.
+ * Changes only the weights of the likelihood; a likelihood without weights (Bernoulli) is unchanged.
  * @param windows held-out windows
  */
 export async function fitHeldOutVariance(

@@ -1,4 +1,4 @@
-/** What the model reads, and how it is encoded: scales, vocabularies and the dimensions that follow from the fit block. */
+/** The inputs of the model and their encoding: scales, vocabularies and the dimensions that follow from the fit block. */
 import {
   createConditionEncoder,
   fitConditions,
@@ -26,7 +26,7 @@ export interface Inputs {
   spec: ModelSpec;
 }
 
-/** Scales and vocabularies, too, are learned from the fit block alone. */
+/** Scales and vocabularies are also learned from the fit block alone. */
 export function fitInputs(
   dataset: Dataset,
   ends: Int32Array,

@@ -1,4 +1,4 @@
-/** The default p(x|z) of images, chosen from the pixels of the training data. */
+/** Chooses the default p(x|z) of images from the pixels of the training data. */
 import type { Values } from '../domain/record';
 import type { ModelSpec } from '../models/model';
 import type { SharedOptions } from '../models/options';
@@ -10,9 +10,9 @@ import type { SharedOptions } from '../models/options';
 const mostlyDarkOrBright = 0.5;
 
 /**
- * The variance of a Bernoulli distribution follows from its mean, p(1 − p). For dark or bright pixels it is about right, and errors
- * weigh most where there is hardly any variance. For grey pixels it is far too large, so that the code carries nothing; a Gaussian
- * learns their variance.
+ * The variance of a Bernoulli distribution follows from its mean, p(1 − p). For dark or bright pixels it is about right, and
+ * errors have the largest weight where there is hardly any variance. For grey pixels it is far too large, so that the code
+ * carries no information; a Gaussian learns their variance.
  * @param pixels 0 to 255, of any number of images
  */
 export function chooseLikelihood(

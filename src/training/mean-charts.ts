@@ -1,4 +1,7 @@
-/** Charts of exponential means (calibration/mean-chart.ts), fitted before the calibration block and run over the history as deployed. */
+/**
+ * Charts of exponential means (calibration/mean-chart.ts), fitted before the calibration block and computed over the history as
+ * in live scoring.
+ */
 import { addToMeans, createDistance, fitChart, type ChartState } from '../calibration/mean-chart';
 import { meanRecords } from '../calibration/recent-means';
 import {
@@ -11,19 +14,19 @@ import {
 } from '../calibration/slow-test';
 import { devicesIn, take, type Device } from './device-places';
 
-/** Errors of each record, and how long their means are. */
+/** Errors of each record, and the length of their means. */
 export interface RunningErrors {
   /** Number of errors of a record. */
   size: number;
   errorsAt: (place: number) => ArrayLike<number>;
   /** Mean errors of a device. Shape [size]. */
   centreOf: (key: string) => ArrayLike<number>;
-  /** Records of a mean. */
+  /** Number of records of a mean. */
   records: number;
 }
 
 /**
- * The means as they are at some records; they run over all records of each device.
+ * The means at some records; they are computed over all records of each device.
  * @param places ascending
  * @returns shape [places, size]
  */
@@ -78,7 +81,7 @@ export function fitMeanDeviation(
 
 /** Errors in the history that the slow test is fitted to. Shape [records, channels] each. */
 export interface SlowErrors {
-  /** From the linear sibling; empty for images. */
+  /** Deviations from the linear sibling; empty for images. */
   deviations: Float64Array;
   /** Mean errors of the model. */
   meanErrors: Float64Array;

@@ -1,4 +1,6 @@
-/** Chooses the engine that trains: traced steps, if they are available and agree with tfjs, else tfjs with the reason. */
+/**
+ * Chooses the engine that trains: traced steps, if they are available and agree with tfjs; otherwise tfjs, with the reason.
+ */
 import { readWeights, writeWeights } from '../models/model';
 import type { OpenSession } from '../onnx/session';
 import { UntranslatableError } from '../onnx/operators';
@@ -9,11 +11,11 @@ import { createTracedStepper } from './traced-stepper';
 
 export interface ChosenStepper {
   stepper: Stepper;
-  /** Why tfjs trains although an engine for graphs is available. */
+  /** Reason why tfjs trains although an engine for graphs is available. */
   problem?: string;
 }
 
-/** Largest relative difference of loss and gradient norm between the two. */
+/** Largest relative difference of loss and gradient norm between the two engines. */
 const tolerance = 1e-3;
 
 /** @param openSession opens graphs; undefined without an engine for graphs */

@@ -1,4 +1,4 @@
-/** What a training is to do. */
+/** Options of a training. */
 import type { GapStatistics } from '../calibration/gaps';
 import type { StatisticName } from '../domain/detection';
 import type { RecordSchema, TimeConditionSpec } from '../domain/record';
@@ -8,7 +8,7 @@ import type { OpenSession } from '../onnx/session';
 import type { StoredTensor } from '../tensor';
 import type { Effort } from './effort';
 
-/** An effort of 0 is chosen from the number of windows. */
+/** An effort of 0 means that it is chosen by the number of windows. */
 export interface TrainingOptions extends Effort {
   schema: RecordSchema;
   /** Gaps between the records of each device. */
@@ -17,21 +17,24 @@ export interface TrainingOptions extends Effort {
   counters?: readonly string[];
   /** Conditions besides those of the schema. */
   seasons?: readonly TimeConditionSpec[];
-  /** Which deviations count in calibration; the model learns from all. */
+  /** Which deviations count in calibration; the model is trained on all. */
   signals: readonly SignalRule[];
   model: ModelChoice & {
     /** Share of training examples whose categories are replaced by the unknown token. */
     conditionDropout: number;
   };
   seed: number;
-  /** Least number of windows. */
+  /** Least number of windows for a training. */
   minRecords: number;
   calibrationShare: number;
-  /** Records beyond history's range that make a new normal, and records of a baseline; 0 = never, none. */
+  /**
+   * Number of records outside the history's range that make a new normal (0 = never), and number of records of a baseline (0 =
+   * no baseline).
+   */
   acceptAfter: number;
-  /** The statistics that the score combines, as far as the model has them. The others are only reported. */
+  /** Statistics to combine in the score, if the model has them. Others are only reported. */
   statistics: readonly StatisticName[];
-  /** Condition for each of whose values calibration is separate; empty = none. */
+  /** Condition whose values are calibrated separately; empty = none. */
   groupBy: string;
   engine: string;
   settingsFingerprint: string;
@@ -41,6 +44,6 @@ export interface TrainingOptions extends Effort {
   openTraining?: OpenSession | undefined;
   /** Weights of the backbone, for a model that reads its features. */
   backbone?: ReadonlyMap<string, Float32Array>;
-  /** Weights in PyTorch's layout instead of a training. Scaler and calibration are fitted as usual. */
+  /** Weights in PyTorch's layout to use instead of training. Scaler and calibration are fitted as usual. */
   weights?: ReadonlyMap<string, StoredTensor>;
 }

@@ -1,4 +1,4 @@
-/** What a model with a model inside learns from: parts of windows, such as the features of an image or of its cells. */
+/** Training examples of an inner model: parts of windows, such as the features of an image or of its cells. */
 import { inputDim, type Model } from '../models/model';
 import { createExampleArrays, type ExampleLayout, type WindowEncoder } from '../scoring/encode';
 import type { Random } from '../tensor';
@@ -7,9 +7,9 @@ import { encodeInTurn } from './encode-windows';
 import type { ExampleSource } from './fit';
 import type { Encoded } from './stepper';
 
-/** Values of the parts to learn from, at most: bounds memory. */
+/** Maximum number of values in the parts to learn from: bounds memory. */
 export const mostValues = 10_000_000;
-/** Parts of a chunk: bounds the memory of an evaluation, does not change its result. */
+/** Number of parts in a chunk. It bounds the memory of an evaluation and does not change its result. */
 const chunk = 2048;
 
 export const layoutOf = ({ spec }: Model): ExampleLayout => ({
@@ -18,7 +18,7 @@ export const layoutOf = ({ spec }: Model): ExampleLayout => ({
 });
 
 /**
- * The parts of the windows that end at `ends`, or as many as fit into memory, chosen at random.
+ * The parts of the windows that end at `ends`; if not all fit into memory, a random choice of them.
  * @param share of the parts that would fit
  */
 export function readParts(
@@ -51,7 +51,7 @@ export function readParts(
   return { buffers: examples, count };
 }
 
-/** The same parts, without a copy. */
+/** The same parts in chunks, without a copy. */
 export function inChunks({ buffers, count }: Encoded, { dim, conditionDim }: ExampleLayout): Encoded[] {
   return Array.from({ length: Math.ceil(count / chunk) }, (_, i) => {
     const [from, to] = [i * chunk, Math.min(count, (i + 1) * chunk)];
@@ -68,7 +68,7 @@ export function inChunks({ buffers, count }: Encoded, { dim, conditionDim }: Exa
   });
 }
 
-/** @param forget may hide conditions of the parts that are read */
+/** @param forget may replace conditions of the parts that are read */
 export function partSource(
   { buffers, count }: Encoded,
   { dim, conditionDim }: ExampleLayout,

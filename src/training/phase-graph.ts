@@ -1,6 +1,6 @@
 /**
  * The training step of a phase as a graph: `stepPhase` runs once in tfjs, and its kernels are recorded, forward, backward and
- * Adam. The graph is for batches of one size. Tensors that the loss draws are inputs of it.
+ * Adam. The graph is for batches of one size. Random tensors of the loss are inputs of the graph.
  */
 import { corrections, stepPhase, type Piece, type PieceState } from '../models/train-step';
 import type { Model, Phase } from '../models/model';
@@ -22,16 +22,16 @@ export interface PhaseGraph {
   drawn: readonly DrawnTensor[];
 }
 
-/** Names of inputs that are neither weights nor examples. The names of weights differ: they contain a `/`. */
+/** Names of inputs that are neither weights nor examples. Names of weights contain a `/`, so they differ. */
 export const scalars = { step: 'step', corrections: 'corrections' } as const;
 
-/** The vectors of which each piece has a part. */
+/** The vectors that are divided into pieces. */
 export const pieceVectors = ['weights', 'first', 'second'] as const;
 type PieceVector = (typeof pieceVectors)[number];
 export const pieceInput = (vector: PieceVector, i: number): string => `${vector} ${i} before`;
 export const pieceOutput = (vector: PieceVector, i: number): string => `${vector} ${i}`;
 
-/** @throws UntranslatableError naming a kernel that ONNX has no counterpart for */
+/** @throws UntranslatableError with the name of a kernel that has no equivalent in ONNX */
 export function tracePhase(
   { model, layout, learningRate }: Pick<StepperParts, 'model' | 'layout' | 'learningRate'>,
   phase: Phase,
@@ -87,10 +87,10 @@ export function tracePhase(
 
 /**
  * The loss on held-out windows, for batches of any size.
- * @throws UntranslatableError naming a kernel that ONNX has no counterpart for
+ * @throws UntranslatableError with the name of a kernel that has no equivalent in ONNX
  */
 export function traceValidation(model: Model, layout: ExampleLayout): Uint8Array {
-  // Two sizes, so that the graph depends on no size.
+  // Two sizes, so that the graph does not depend on the size.
   const traces = [2, 3].map((rows) => {
     const { examples, named } = traceExamples(layout, rows);
     const inputs = createInputs(model);
@@ -136,7 +136,7 @@ function traceExamples(
 ): { examples: ReturnType<typeof toExamples>; named: [string, tf.Tensor][] } {
   const buffers = createExampleArrays(layout, rows);
   const random = createRandom(0);
-  // Every likelihood accepts values in (0, 1).
+  // Values in (0, 1) suit every likelihood.
   for (let i = 0; i < buffers.x.length; i++) buffers.x[i] = random.uniform();
   const examples = toExamples(layout, buffers, 0, rows);
   const { x, mask, c } = examples;

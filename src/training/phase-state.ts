@@ -3,13 +3,13 @@ import type { Phase } from '../models/model';
 import { layoutOf, type Layout, type Piece } from '../models/train-step';
 import type { tf } from '../tensor';
 
-/** A vector twice: the engine reads the current values and writes the next ones. */
+/** Two copies of a vector: the engine reads the current values from one and writes the next ones to the other. */
 export interface Pair {
   now: Float32Array;
   next: Float32Array;
 }
 
-/** Variables that have all their phases in common, as one vector. */
+/** Variables that belong to the same phases, as one vector. */
 export interface Group {
   layout: Layout;
   weights: Pair;
@@ -18,7 +18,7 @@ export interface Group {
 /** The state of a phase between steps. */
 export interface PhaseState {
   phase: Phase;
-  /** The groups of its variables, with the moments that this phase has for them. */
+  /** Groups of the phase's variables, with the moments of this phase for them. */
   groups: readonly { group: Group; first: Pair; second: Pair }[];
   /** Steps taken, without skipped ones. */
   taken: number;
@@ -44,7 +44,7 @@ export function createStates(phases: readonly Phase[]): PhaseState[] {
   }));
 }
 
-/** Sets moments to 0 and weights to those of the variables. */
+/** Sets moments to 0, and weights to the values of the variables. */
 export function resetState(state: PhaseState): void {
   state.taken = 0;
   for (const { group, first, second } of state.groups) {

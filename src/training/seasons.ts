@@ -1,7 +1,7 @@
 /**
- * Seasons of a history: whether a channel moves with the hour of the day or the day of the week. What is compared are the
- * changes from one bin of time to the next, because two stretches of a random walk often resemble each other in their levels,
- * but not in their steps. The mean steps of the older half are tested on the newer half.
+ * Seasons of a history: whether a channel depends on the hour of the day or the day of the week. The test compares changes from
+ * one bin of time to the next, because two stretches of a random walk often resemble each other in their levels, but not in
+ * their steps. The mean steps of the older half are tested on the newer half.
  */
 import { createPhase } from '../domain/condition';
 import type { ConditionSpec, TimeConditionSpec } from '../domain/record';
@@ -15,9 +15,9 @@ const dayMs = 24 * hourMs;
 interface Season {
   kind: SeasonKind;
   periodMs: number;
-  /** Bins of a period. */
+  /** Number of bins of a period. */
   bins: number;
-  /** Bins of a shorter season, whose steps are subtracted; 1 = none. */
+  /** Number of bins of a shorter season, whose steps are subtracted; 1 = none. */
   within: number;
 }
 
@@ -26,22 +26,22 @@ const seasons: readonly Season[] = [
   { kind: 'day-of-week', periodMs: 7 * dayMs, bins: 28, within: 4 },
 ];
 
-/** Periods in a history with a season. */
+/** Least number of periods in a history with a season. */
 const minPeriods = 2;
 
-/** Least share of the channels that vary which must have a season: among many channels, one seems to have it by chance. */
+/** Least share of the varying channels that must have a season: among many channels, one seems to have it by chance. */
 const minShare = 0.1;
 
 /**
- * Smallest share of the variance of the newer steps that the older ones explain: a quarter for two periods, less the longer
- * the history is. Chance alone explains nothing, but varies less the more periods there are.
+ * Least share of the variance of the newer steps that the older ones must explain: a quarter for two periods, and less for
+ * longer histories. By chance they explain nothing on average, with a deviation that decreases with the number of periods.
  */
 function minGain(periods: number): number {
   return 0.05 + 0.4 / periods;
 }
 
 /**
- * The conditions that follow from the seasons of the channels.
+ * Conditions derived from the seasons of the channels.
  * @param known kinds that are conditions already
  */
 export function findSeasons(
@@ -78,7 +78,7 @@ function hasSeason(dataset: Dataset, season: Season, timeZone: string): boolean 
 /** The change of a channel's mean from one bin of time to the next. */
 interface Step {
   time: number;
-  /** Bin of the period to which it leads. */
+  /** Bin of the period at the end of the step. */
   bin: number;
   change: number;
 }
@@ -124,7 +124,7 @@ function stepsOf(
   return steps;
 }
 
-/** By how much the mean steps of the older half predict the newer half better than those of the shorter season do. */
+/** How much better the mean steps of the older half predict the newer half than those of the shorter season do. */
 function gainOf(steps: readonly Step[], { bins, within }: Season, middle: number): number {
   const older = steps.filter(({ time }) => time < middle);
   const meanOf = meanByPhase(older, bins);
@@ -138,7 +138,7 @@ function gainOf(steps: readonly Step[], { bins, within }: Season, middle: number
   return all > 0 ? 1 - left / all : 0;
 }
 
-/** Mean step to each phase of a period of `bins` bins; 0 where there is none. */
+/** Mean step to each phase of a period of `bins` bins; 0 without a step. */
 function meanByPhase(steps: readonly Step[], bins: number): (bin: number) => number {
   const sums = new Float64Array(bins);
   const counts = new Float64Array(bins);

@@ -9,21 +9,21 @@ export interface Series {
   readonly timestamps: readonly number[];
   /** Shape [records, conditions]. */
   readonly conditions: readonly number[];
-  /** Records before which others may be missing. */
+  /** Records before which other records may be missing. */
   readonly breaks: ReadonlySet<number>;
-  /** Copies the values of a record. Those before it are no longer kept: each is taken once, the oldest first. */
+  /** Copies the values of a record, and frees those before it: each record is taken once, the oldest first. */
   takeValues(record: number, into: Values, at: number): void;
-  /** Records that were dropped as they were far ahead: the next ones continue those before them. */
+  /** Number of records that were dropped because they were far ahead: the next ones continue the earlier records. */
   readonly dropped: number;
   /**
-   * Copies row `row` of a batch, unless it is not newer than the last one; returns why it is left out.
-   * @param block name of the part of the history that the record is from: records between two parts may be missing
+   * Copies row `row` of a batch, unless it is not newer than the last one. Returns the reason if it is left out.
+   * @param block name of the part of the history that contains the record: between two parts, records may be missing
    */
   push(batch: RecordBatch, row: number, block: string): Staleness | undefined;
 }
 
 /**
- * @param length records per window, as the rules for records far ahead are the same as live
+ * @param length records per window, as the rules for records far ahead depend on it, like live
  * @param pixels whether values are bytes
  */
 export function createSeries(channels: number, given: number, length: number, pixels: boolean): Series {
@@ -35,7 +35,7 @@ export function createSeries(channels: number, given: number, length: number, pi
   let rhythm = unknownRhythm();
   let dropped = 0;
 
-  /** Drops the records after a jump that was an error. Live, too, the window begins again there. */
+  /** Drops the records after a jump that was an error. The window begins again there, like live. */
   function dropJump(timestamp: number): void {
     const kept = timestamps.findLastIndex((time) => time <= rhythm.anchor) + 1;
     dropped += timestamps.length - kept;

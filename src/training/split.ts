@@ -1,7 +1,7 @@
 /** The windows of a dataset by their use. */
 import type { Dataset } from './dataset';
 
-/** Windows by the row at which they end. In order of time: calibration is newer than everything that was learned from. */
+/** Windows by the row at which they end, in order of time: calibration is newer than everything that was used for training. */
 export interface Split {
   fit: Int32Array;
   validation: Int32Array;
@@ -12,15 +12,15 @@ export interface Split {
 const validationShare = 0.15;
 
 /**
- * Cuts the windows by event time, newest last, and leaves out windows that reach over a cut. If that leaves none to validate
- * with, because many devices have few records each, validation keeps them: it only decides when to stop.
+ * Divides the windows by event time, newest last, and leaves out windows that extend over a cut. If no validation window would
+ * remain, because many devices have few records each, those windows are used for validation: it only decides when to stop.
  * @param calibrationShare in (0, 1)
  */
 export function splitByTime(dataset: Dataset, calibrationShare: number): Split {
   const { ends, timestamps, shape } = dataset;
   const calibrationFrom = Math.floor(ends.length * (1 - calibrationShare));
   const validationFrom = Math.floor(calibrationFrom * (1 - validationShare));
-  /** Windows from index `from` that share no record with those before it. Keys may have records at the same time. */
+  /** Windows from index `from` that share no record with earlier ones. Keys may have records at the same time. */
   const after = (from: number, to: number): Int32Array => {
     const cut = timestamps[ends[from - 1]!] ?? -Infinity;
     return ends.subarray(from, to).filter((end) => timestamps[end - shape.length + 1]! > cut);
@@ -33,7 +33,7 @@ export function splitByTime(dataset: Dataset, calibrationShare: number): Split {
   };
 }
 
-/** All windows before the calibration block. A closed form learns from them all, since it needs no validation. */
+/** All windows before the calibration block. A closed form is fitted to all of them, as it needs no validation. */
 export function beforeCalibration({ fit, validation }: Split): Int32Array {
   const all = new Int32Array(fit.length + validation.length);
   all.set(fit);

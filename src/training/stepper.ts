@@ -10,7 +10,7 @@ import {
 import { toExamples, type ExampleArrays, type ExampleLayout } from '../scoring/encode';
 import { scoped, tf, type Random } from '../tensor';
 
-/** Encoded windows, or parts of them, in the first `count` rows of the buffers. */
+/** Encoded windows, or parts of windows, in the first `count` rows of the buffers. */
 export interface Encoded {
   buffers: ExampleArrays;
   count: number;
@@ -35,14 +35,14 @@ export interface Stepper {
   evaluate(chunks: readonly Encoded[]): Promise<Evaluation>;
   /** A copy of all current weights. */
   weights(): Map<string, Float32Array>;
-  /** Restarts with the weights of the model. */
+  /** Restarts with the present weights of the model. */
   reset(): void;
   dispose(): void;
 }
 
 export interface StepperParts {
   model: Model;
-  /** Those of the model, or phases that change some of its variables. */
+  /** Phases of the model, or other phases that change some of its variables. */
   phases: readonly Phase[];
   layout: ExampleLayout;
   learningRate: number;
@@ -80,7 +80,7 @@ export function createTfjsStepper({ model, phases, layout, learningRate }: Stepp
   };
 }
 
-/** The mean over chunks of different sizes. */
+/** Mean over chunks of different sizes, weighted by their size. */
 export function createMean(): { add(part: Evaluation, count: number): void; mean(): Evaluation } {
   let [loss, rate, windows] = [0, 0, 0];
   return {

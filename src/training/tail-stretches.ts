@@ -1,39 +1,42 @@
 /**
- * Where in the history the records lie that the alarm threshold rests on. A fault among them that nobody has labelled makes faults
- * as rare as itself normal, and no statistic tells it from a plant that does so once a week: a person can.
+ * The stretches of the history whose records determine the alarm threshold. An unlabelled fault among them makes faults that
+ * are as rare seem normal. No statistic can distinguish it from normal behaviour that occurs once a week, but a person can.
  */
 import type { Interval } from './exclusion';
 
 export interface TailStretch extends Interval {
-  /** Records of the tail in it. */
+  /** Number of records of the tail in the stretch. */
   records: number;
-  /** Windows from the first to the last of them. */
+  /** Number of windows from the first to the last of them. */
   windows: number;
 }
 
-/** What a tail rests on. */
+/** The records that a tail was fitted to. */
 export interface TailBasis {
-  /** Number of records that it is fitted to. */
+  /** Number of those records. */
   excesses: number;
   /** Number of windows among which they are the largest. */
   windows: number;
-  /** Where most of them are; the stretches with the most of them first. */
+  /** Stretches that contain the most of them, the largest first. */
   stretches: readonly TailStretch[];
 }
 
-/** A tail of which a few short stretches hold so much shows what happened there, and not how the plant usually is. */
+/**
+ * If most of a tail is in at most this many short stretches, the tail shows what happened there, not how the plant usually
+ * behaves.
+ */
 const few = 3;
 const leastShare = 0.8;
 const shortShare = 0.05;
 
-/** The stretches that decide a tail, where they are few and short. */
+/** The stretches that determine a tail, if they are few and short. */
 export function decisiveStretches({ excesses, windows, stretches }: TailBasis): readonly TailStretch[] {
   const first = stretches.slice(0, few);
   const sum = (of: 'records' | 'windows'): number => first.reduce((total, one) => total + one[of], 0);
   return sum('records') >= leastShare * excesses && sum('windows') <= shortShare * windows ? first : [];
 }
 
-/** The windows of a device, in order of time. Shapes [windows]. */
+/** Evidence of the windows of a device, in order of time. Shapes [windows]. */
 interface Evidence {
   key: string;
   /** Unix ms. */
@@ -41,12 +44,12 @@ interface Evidence {
   values: Float64Array;
 }
 
-/** Stretches that are listed. */
+/** Maximum number of stretches that are listed. */
 const mostStretches = 5;
 
 /**
  * The stretches with the most records above the foot of the tail, at most five.
- * @param apart windows between two such records that belong to different stretches
+ * @param apart two such records with this many windows between them belong to different stretches
  */
 export function tailStretches(devices: Iterable<Evidence>, foot: number, apart: number): TailStretch[] {
   const stretches: TailStretch[] = [];

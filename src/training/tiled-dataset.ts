@@ -1,16 +1,19 @@
-/** Images that a model reads tile by tile, as the images that it learns from: a part of their tiles. */
+/** Training images for a model that reads images tile by tile: some of their tiles. */
 import { imageBytes, type ImageShape } from '../domain/image';
 import { createTiles } from '../domain/tiles';
 import type { Random } from '../tensor';
 import type { Dataset, WindowSource } from './dataset';
 import type { Split } from './split';
 
-/** Tiles to learn from, and to stop by, at most: bounds the time of a training. More teach little about one kind of surface. */
+/**
+ * Maximum numbers of tiles to fit, and for early stopping: bounds the time of a training. More tiles of one kind of surface
+ * improve little.
+ */
 const mostToFit = 800;
 const mostToValidate = 160;
 
 export interface TiledDataset {
-  /** Its rows are tiles. */
+  /** The dataset; its rows are tiles. */
   dataset: WindowSource;
   split: Split;
 }
@@ -20,7 +23,7 @@ export function tiledDataset(images: Dataset, split: Split, image: ImageShape, r
   const tiles = createTiles(image);
   const perImage = tiles.boxes.length;
 
-  /** Drawn over all images and all places alike. */
+  /** Drawn with equal probability over all images and places. */
   function draw(rows: Int32Array, most: number): Int32Array {
     const all = new Int32Array(rows.length * perImage);
     rows.forEach((row, i) => {

@@ -21,16 +21,16 @@ interface PhaseSession {
   drawn: readonly DrawnTensor[];
 }
 
-/** @throws UntranslatableError naming a kernel that ONNX has no counterpart for */
+/** @throws UntranslatableError with the name of a kernel that has no equivalent in ONNX */
 export async function createTracedStepper(parts: StepperParts, open: OpenSession): Promise<Stepper> {
   const { model, phases, layout } = parts;
   const nameOf = new Map([...model.weights].map(([name, variable]) => [variable.name, name]));
-  /** The current values of each weight, by its name: those of the model, or a part of its group's vector. */
+  /** The current values of each weight by name: those of the model, or a part of its group's vector. */
   const current = new Map<string, Float32Array>();
   const states = createStates(phases);
   const sessions = new Map<string, Promise<PhaseSession>>();
 
-  /** Points `current` to the vectors of a phase, which a step has swapped. */
+  /** Updates `current` after a step has swapped the vectors of a phase. */
   function followVectors({ groups }: PhaseState): void {
     for (const { group } of groups)
       for (const { variable, offset } of group.layout.placed)
@@ -45,7 +45,7 @@ export async function createTracedStepper(parts: StepperParts, open: OpenSession
   reset();
   const validation = await open(traceValidation(model, layout));
 
-  /** The last batch of an epoch has another size: each size has a graph of its own. */
+  /** The last batch of an epoch has another size, and each size needs a graph. */
   function sessionOf(state: PhaseState, rows: number): Promise<PhaseSession> {
     const key = `${rows} ${state.phase.name}`;
     let opened = sessions.get(key);

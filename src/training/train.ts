@@ -27,8 +27,8 @@ import { fitModel } from './fit-model';
 export type { Progress };
 
 /**
- * @param onProgress called after each epoch and awaited, so that a caller can let other work run
- * @throws TrainingError if there are too few records, or the loss is never finite
+ * @param onProgress called after each epoch and awaited, so that other work can run
+ * @throws TrainingError if there are too few records, or if the loss is never finite
  */
 export async function train(
   dataset: Dataset,
@@ -88,10 +88,10 @@ export async function train(
   }
 }
 
-/** With fewer windows to calibrate with, no tail can be fitted. */
+/** Least number of calibration windows; with fewer, no tail can be fitted. */
 const leastCalibration = 10;
 
-/** Whether a training from the dataset would not end for want of windows. */
+/** Whether the dataset has enough windows for a training. */
 export function hasEnoughWindows(
   dataset: Dataset,
   options: Pick<TrainingOptions, 'minRecords' | 'calibrationShare'>,
@@ -177,7 +177,7 @@ function learnedState(
   };
 }
 
-/** The model as a graph, or the reason why there is none and tfjs scores. */
+/** The model as a graph; or the reason why there is none, so that tfjs scores. */
 function tryTrace(model: Model, learned: LearnedState): { graph?: Uint8Array; graphProblem?: string } {
   try {
     return { graph: traceScoring(model, learned) };
@@ -201,7 +201,7 @@ async function calibrateOn(
     const groupOf = createGroupReader({ conditions: learned.conditions, groupBy }, table);
     const calibration = await calibrate(assessor, dataset, split, {
       statistics,
-      // Within a group a baseline would move with each change of the group.
+      // Groups have no baselines: a device's baseline would move with each change of its group.
       baselineRecords: groupBy === '' && learned.image === undefined ? acceptAfter : 0,
       groupOf,
       runs: learned.runs !== undefined,

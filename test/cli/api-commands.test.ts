@@ -163,7 +163,7 @@ describe.each(['by the daemon', 'in the store while none runs'])('versions, %s',
           ],
     );
     expect(unpinned.stderr).toBe(
-      how.startsWith('in') ? 'no daemon answers: this is done in the store\n' : '',
+      how.startsWith('in') ? 'no daemon answers: the command works on the store\n' : '',
     );
   });
 });
@@ -310,7 +310,7 @@ describe('in the store while no daemon runs', () => {
     ];
     expect(await run('mute', folder, '--key', 'pump-7', '--for', '8h', ...recorded)).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('times of the recording') as string,
+      stderr: expect.stringContaining('mutes of a replayed recording') as string,
     });
   });
 });

@@ -22,7 +22,7 @@ test.each<[string, () => Promise<Record<string, Buffer>>, string | RegExp]>([
     () => Promise.resolve({ 'a.csv': Buffer.from('a\n1\n') }),
     'the folder has no PNG and JPEG files',
   ],
-  ['one image', async () => some(1, await png(16)), '1 image, and a detector learns from 100 at least'],
+  ['one image', async () => some(1, await png(16)), '1 image, but a detector needs at least 100'],
   [
     'images in folders',
     async () => ({ 'ok/a.png': await png(16), 'ok/b.JPG': await png(16), 'nok/a.png': await png(16) }),
@@ -31,7 +31,7 @@ test.each<[string, () => Promise<Record<string, Buffer>>, string | RegExp]>([
   [
     'folders of too few images',
     async () => ({ 'monday/a.png': await png(16), 'tuesday/b.png': await png(16) }),
-    '2 images, and a detector learns from 100 at least',
+    '2 images, but a detector needs at least 100',
   ],
   [
     'damaged images',
@@ -41,7 +41,7 @@ test.each<[string, () => Promise<Record<string, Buffer>>, string | RegExp]>([
   [
     'a damaged image among too few',
     async () => ({ ...some(99, await png(16)), 'x.png': Buffer.from('not an image') }),
-    '99 images can be read of 100, and a detector learns from 100 at least: x.png: the first bytes are those of neither PNG nor JPEG',
+    '99 images can be read of 100, but a detector needs at least 100: x.png: the first bytes are those of neither PNG nor JPEG',
   ],
   ['tiny images', async () => some(120, await png(4)), 'images of 4 × 4 pixels are too small'],
 ])('a folder of %s', async (_, files, message) => {

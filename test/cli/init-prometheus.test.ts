@@ -61,7 +61,7 @@ test('a server that does not answer in time, and one that is away', async () => 
 });
 
 test.each([
-  [['--prometheus', 'http://p'], 'name what to look at with --query'],
+  [['--prometheus', 'http://p'], 'give at least one query with --query'],
   [
     ['--prometheus', 'p:9090', '--query', 'up'],
     '--prometheus must be a URL that begins with http:// or https://',

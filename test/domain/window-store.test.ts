@@ -347,7 +347,9 @@ describe('a store that goes on from a snapshot', () => {
       { ...shape, conditions: 0 },
       { ...shape, pixels: true as const },
     ])
-      expect(() => createWindowStore(other, limits, snapshot)).toThrow('windows have another shape');
+      expect(() => createWindowStore(other, limits, snapshot)).toThrow(
+        'the stored windows have another shape',
+      );
   });
 });
 

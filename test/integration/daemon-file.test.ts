@@ -481,7 +481,7 @@ test('follows its configuration while it scores, keeps it where the next one is 
   expect(await threshold()).toBeCloseTo(-Math.log10(0.05), 10);
   expect(before).not.toBeCloseTo(-Math.log10(0.05), 3);
 
-  const failed = 'the changed configuration cannot be used: the one before stays in force';
+  const failed = 'the changed configuration cannot be used: the previous one stays in force';
   await swap(useTarget(7));
   await until('the bad configuration to be refused', () => daemon.log(failed).length > 0);
   expect(await daemon.metric('vaemon_config_last_reload_successful')).toBe(0);

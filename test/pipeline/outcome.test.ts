@@ -30,7 +30,7 @@ test('a retry writes to the sinks that failed, and counts each failure', async (
   const batch = { topic: 't', partition: 0, messages: [], lag: 0 };
   const outcome = createOutcome(batch, processedTo(0), [a, b], 3);
   b.refuse = 1;
-  await expect(writeOutcome(outcome, metrics)).rejects.toThrow('sink b did not take the batch');
+  await expect(writeOutcome(outcome, metrics)).rejects.toThrow('sink b did not accept the batch');
   await writeOutcome(outcome, metrics);
   await writeOutcome(outcome, metrics);
   expect([a.taken.length, b.taken.length]).toEqual([1, 1]);

@@ -337,7 +337,7 @@ describe('a batch that a sink refuses', () => {
     const { handle, sink, counts, calls } = createTestPipeline();
     sink.refuse = 1;
     await expect(deliver(handle, batch)).rejects.toMatchObject({
-      message: 'sink test did not take the batch',
+      message: 'sink test did not accept the batch',
       cause: { message: 'disk is full' },
     });
     expect(counts()).toEqual({
@@ -389,8 +389,8 @@ describe('a batch that a sink refuses', () => {
     const other = createTestSink('other');
     const { handle, sink } = createTestPipeline({ sinks: [other] });
     sink.refuse = 2;
-    await expect(deliver(handle, batch)).rejects.toThrow('sink test did not take');
-    await expect(deliver(handle, batch)).rejects.toThrow('sink test did not take');
+    await expect(deliver(handle, batch)).rejects.toThrow('sink test did not accept');
+    await expect(deliver(handle, batch)).rejects.toThrow('sink test did not accept');
     await deliver(handle, batch);
     expect(allOf(other)).toEqual(allOf(sink));
     expect(allOf(other).detections).toHaveLength(3);

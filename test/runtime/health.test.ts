@@ -28,7 +28,7 @@ test('the longest delay of the event loop within a minute is reported, and a lon
   tick(6);
   tick(0.2);
   expect(health.report()).toEqual({ ok: true, details: { eventLoopDelaySeconds: 6 } });
-  expect(log.entries).toEqual([{ level: 'warn', message: 'event loop stood still', fields: { seconds: 6 } }]);
+  expect(log.entries).toEqual([{ level: 'warn', message: 'event loop was blocked', fields: { seconds: 6 } }]);
   for (let i = 0; i < 125; i++) tick(0.01);
   expect(health.report().details['eventLoopDelaySeconds']).toBeLessThan(1);
   health.stop();

@@ -159,7 +159,7 @@ test('a version that finds no golden anomaly at the threshold is a warning', asy
   expect(log.entries).toMatchObject([
     {
       level: 'warn',
-      message: expect.stringContaining('the version finds no anomaly') as string,
+      message: expect.stringContaining('the version can find no anomaly') as string,
       fields: { reach: 1.3, threshold: expect.closeTo(3, 10) as number },
     },
   ]);

@@ -148,13 +148,13 @@ describe('reports', () => {
     ]);
   });
 
-  test('say once that nothing is scored, and once that records are scored again', () => {
+  test('say once that nothing is scored, and once that scoring has resumed', () => {
     const { observe, lines } = reporting();
     for (const at of [1, 2, 3]) observe(outcome(50), at);
     observe(outcome(5, scored), 4);
     expect(lines.map(({ level, message }) => `${level}: ${message}`)).toEqual([
       'error: detector receives records and scores none',
-      'info: records are scored again',
+      'info: scoring has resumed',
     ]);
   });
 

@@ -1,6 +1,6 @@
 /**
  * Avro records. The writer's schema is compiled once into a function that writes the fields that the detector needs into the
- * columns of the batch and skips the others, so that no object is created per record.
+ * columns of the batch and skips the others, so no object is created per record.
  */
 import { givenConditions, type RecordSchema, type Values } from '../../domain/record';
 import { DecodeError } from '../../errors';
@@ -13,14 +13,14 @@ import { createWireFormatDecoder, type SchemaReader } from '../confluent/wire-fo
 import { createEnvelopeWriter, messageKey, stepsOf, type Envelope } from '../envelope';
 import { checkCount, checkNumber, missingValue, notANumber, parseValue, unknownChannel } from '../values';
 
-/** The parts of a record that was read so far. */
+/** The parts of a record that have been read so far. */
 interface Draft {
   key: unknown;
   timestamp: unknown;
-  /** Absent = `fields.timestampFormat`. */
+  /** Unit of the timestamp; absent = `fields.timestampFormat`. */
   unit: Envelope['unit'];
   conditions: Record<string, unknown>;
-  /** NaN = not read. */
+  /** Values of the record; NaN = not read. */
   values: Values;
   /** Start of the row in `values`. */
   offset: number;

@@ -15,7 +15,7 @@ export interface Cursor {
 /** Limit for nested records of a recursive type, before the stack overflows. */
 const maxDepth = 100;
 
-/** Usually an item has at least one byte, but may be nested in several records. */
+/** An item usually has at least one byte, but may be counted in several nested records. */
 const stepsPerByte = 4;
 const freeSteps = 1024;
 
@@ -42,7 +42,7 @@ export function enter(cursor: Cursor, fields: number): void {
 /** Advances by `count` bytes and returns their start. */
 export function take(cursor: Cursor, count: number): number {
   const from = cursor.at;
-  // Also false for NaN, negative and huge counts.
+  // The comparison is also false for NaN, negative and huge counts.
   if (!(count >= 0 && count <= cursor.bytes.length - from)) throw damaged('the record is truncated');
   cursor.at = from + count;
   return from;
@@ -53,7 +53,7 @@ export function readLong(cursor: Cursor): number {
   const { bytes } = cursor;
   let byte = bytes[take(cursor, 1)]!;
   const negative = (byte & 1) !== 0;
-  // Zigzag: the lowest bit is the sign, the others are the magnitude.
+  // Zigzag encoding: the lowest bit is the sign, the others are the magnitude.
   let magnitude = (byte & 0x7e) >> 1;
   let unit = 64;
   while (byte >= 0x80) {
@@ -82,7 +82,7 @@ export function readText(cursor: Cursor): string {
 export function readBigEndian({ bytes }: Cursor, from: number, to: number): number {
   const isNegative = to > from && bytes[from]! >= 0x80;
   let magnitude = 0;
-  // Accumulate the complement of a negative number, −n − 1, which stays exact for small n.
+  // Accumulates the complement of a negative number, −n − 1, which stays exact for small n.
   for (let at = from; at < to; at++)
     magnitude = magnitude * 256 + (isNegative ? 255 - bytes[at]! : bytes[at]!);
   return isNegative ? -magnitude - 1 : magnitude;
@@ -99,7 +99,7 @@ export function eachItem(cursor: Cursor, read: (index: number) => void): number 
     if (count === 0) return index;
     if (count < 0) {
       count = -count;
-      // The length of the block in bytes, which is untrusted and not needed.
+      // The length of the block in bytes is untrusted and not needed.
       readLong(cursor);
     }
     for (let i = 0; i < count; i++) {

@@ -1,4 +1,4 @@
-/** Reads whole Avro records as objects, for a look at unknown records; detectors read single fields (avro.ts). */
+/** Reads whole Avro records as objects, to inspect unknown records; detectors read single fields (avro.ts). */
 import type { RegisteredSchema } from '../confluent/schema-registry';
 import { createCursor, damaged, eachItem, enter, readLong, readText, type Cursor } from './bytes';
 import { parseAvroSchema, type AvroType } from './schema';

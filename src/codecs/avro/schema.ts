@@ -10,7 +10,7 @@ interface PrimitiveType extends Annotated {
 }
 interface FixedType extends Annotated {
   kind: 'fixed';
-  /** Bytes. */
+  /** Size in bytes. */
   size: number;
 }
 interface EnumType {
@@ -43,7 +43,7 @@ interface Annotated {
   scale?: number;
 }
 
-/** A schema whose declared names another schema refers to. */
+/** A schema with declared names that another schema refers to. */
 export interface AvroReference {
   text: string;
 }

@@ -95,7 +95,10 @@ export function numberReaderOf(type: AvroType): ((cursor: Cursor) => number) | u
   }
 }
 
-/** Reader of a key, time or condition. Other types are skipped and returned as `{}`, which is none of these. */
+/**
+ * Reader of a key, time or condition. Values of other types are skipped and returned as `{}`, which is not valid as any of
+ * these.
+ */
 export function scalarReaderOf(type: AvroType): (cursor: Cursor) => unknown {
   switch (type.kind) {
     case 'null':
@@ -107,7 +110,7 @@ export function scalarReaderOf(type: AvroType): (cursor: Cursor) => unknown {
       return (cursor) => {
         const from = cursor.at;
         const value = readLong(cursor);
-        // Exact, because large numbers must not merge two keys.
+        // Returned exactly, as rounding could make two keys equal.
         return Number.isSafeInteger(value) ? value : longText(cursor, from, cursor.at);
       };
     case 'string':

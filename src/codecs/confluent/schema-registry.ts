@@ -10,10 +10,10 @@ import { readSecret, readText } from '../../system/secret';
 export interface RegistrySettings {
   /** Base URL of `schemas/ids/…`. */
   url: string;
-  /** Empty = no authentication. */
+  /** User name; empty = no authentication. */
   username: string;
   password: string;
-  /** File with the password; takes precedence over `password`. */
+  /** File with the password, used instead of `password`. */
   passwordFile: string;
   /** PEM file of the trusted certificate authorities; empty = Node's defaults. */
   ca: string;
@@ -29,7 +29,7 @@ export interface RegisteredSchema {
   references: readonly { name: string; text: string }[];
 }
 
-/** Undefined: the registry has no such schema. An error: a referenced schema is missing. */
+/** Undefined if the registry has no such schema; a DecodeError if a referenced schema is missing. */
 export type FoundSchema = RegisteredSchema | DecodeError | undefined;
 
 export type SchemaRegistry = ReturnType<typeof createSchemaRegistry>;
@@ -37,7 +37,7 @@ export type SchemaRegistry = ReturnType<typeof createSchemaRegistry>;
 /** Pauses between the attempts of a request, ms. The caller retries the whole batch with longer pauses. */
 const pausesMs = [200, 600];
 
-/** Pauses before a missing schema is requested again, ms: a replica or a registry that just started may lag behind. */
+/** Pauses before a missing schema is requested again, ms: a replica or a registry that has just started may lag. */
 const doubtsMs = [400, 1_200];
 
 /** Limit of parallel requests. */
@@ -56,7 +56,7 @@ interface StoredSchema {
   references: readonly { name: string; subject: string; version: number }[];
 }
 
-/** Sends no request before the first `find`. */
+/** Creates the client. It sends no request before the first `find`. */
 export function createSchemaRegistry(
   settings: RegistrySettings,
   { pauses = pausesMs, doubts = doubtsMs } = {},
@@ -66,7 +66,7 @@ export function createSchemaRegistry(
   return {
     /**
      * The schemas with these ids. A schema counts as missing only after several answers of the registry. Rejects with an
-     * UnavailableError if the registry does not answer, or does not answer like a registry.
+     * UnavailableError if the registry does not answer, or if its answer is not that of a registry.
      */
     async find(ids: readonly number[]): Promise<ReadonlyMap<number, FoundSchema>> {
       const found = new Map<number, FoundSchema>();
@@ -81,7 +81,7 @@ export function createSchemaRegistry(
     },
   };
 
-  /** What the registry reports can make an answer unusable, such as a subject that no URL can hold. */
+  /** Values from the registry can be unusable, such as a subject that no URL can contain. */
   async function lookUp(id: number): Promise<FoundSchema> {
     try {
       return await resolve(id);
@@ -128,7 +128,7 @@ export function createSchemaRegistry(
     return undefined;
   }
 
-  /** The schema at a path; undefined if the registry reports that it has none. */
+  /** The schema at a path; undefined if the registry reports that there is none. */
   async function get(path: string): Promise<StoredSchema | undefined> {
     for (let attempt = 0; ; attempt++) {
       const answer = await askFor(path).catch((cause: unknown) => unavailable('does not answer', cause));

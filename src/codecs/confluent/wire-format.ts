@@ -33,7 +33,7 @@ export type ReadRecord = (
 /** A schema's reader, and a check of its records before they are read, if it has one. */
 export interface SchemaReader {
   read: ReadRecord;
-  /** For each record, why it is rejected. Rejects with a DecodeError if the schema proves unusable. */
+  /** Returns the reason for each record that must be rejected. Rejects with a DecodeError if the schema proves unusable. */
   check?: (records: readonly Uint8Array[]) => Promise<readonly (DecodeError | undefined)[]>;
 }
 
@@ -44,14 +44,14 @@ const headerBytes = 5;
 const maxSchemas = 1_000;
 const maxCachedCharacters = 16 * 1024 * 1024;
 
-/** Limit of a schema with those that it refers to. */
+/** Maximum number of characters of a schema and those that it refers to. */
 const maxCharacters = 1024 * 1024;
 
 /** Time until a missing or unusable schema is requested again, ms. */
 const retryAfterMs = 60_000;
 
 interface CachedReader {
-  /** Reader of the records, or the reason why there is none. */
+  /** Reader of the records, or the error because of which there is none. */
   reader: SchemaReader | DecodeError;
   /** Size of the schema, characters. */
   size: number;
@@ -62,7 +62,7 @@ interface CachedReader {
 /** Compiles the reader of a schema; throws or rejects with a DecodeError if the schema is unusable. */
 export type CompileSchema = (schema: RegisteredSchema) => SchemaReader | Promise<SchemaReader>;
 
-/** A batch rejects with an UnavailableError while the registry is unavailable; its records are not rejected. */
+/** While the registry is unavailable, batches reject with an UnavailableError and no record is rejected. */
 export function createWireFormatDecoder(
   context: CodecContext,
   createCompiler: (context: RecordContext) => CompileSchema,
@@ -70,7 +70,7 @@ export function createWireFormatDecoder(
   const { schema, limits } = context;
   const registry = context.registry();
   const compile = createCompiler(context);
-  // A Map iterates in insertion order, so the first entry is the least recently used.
+  // A Map iterates in insertion order, so its first entry is the least recently used.
   const known = new Map<number, CachedReader>();
 
   return (messages, now) => {
@@ -88,7 +88,7 @@ export function createWireFormatDecoder(
       known.set(id, found);
       readers.set(id, found.reader);
     }
-    /** Messages that their schema rejects, by index. */
+    /** Messages that do not match their schema, by index. */
     const rejected = new Map<number, DecodeError>();
     const decode = (): DecodedBatch =>
       decodeRows(schema, messages, (message, i, batch, row) => {
@@ -147,7 +147,7 @@ export function createWireFormatDecoder(
     }
   }
 
-  /** Whatever the compilation of a schema throws makes it unusable: the schema is untrusted. */
+  /** The schema is untrusted, so any error during its compilation makes it unusable. */
   async function readerOf(id: number, found: FoundSchema, size: number): Promise<SchemaReader | DecodeError> {
     if (found === undefined) return new DecodeError('unknown_schema', `the registry has no schema ${id}`);
     if (found instanceof DecodeError) return found;
@@ -172,7 +172,7 @@ function sizeOf({ text, references }: RegisteredSchema): number {
   return references.reduce((sum, reference) => sum + reference.text.length, text.length);
 }
 
-/** The schema id of a message, or why it has none. */
+/** The schema id of a message, or the error if it has none. */
 function schemaIdOf({ value }: Message, maxBytes: number): number | DecodeError {
   try {
     const bytes = bytesOf(value, maxBytes);

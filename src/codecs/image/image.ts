@@ -1,7 +1,7 @@
 /**
- * Image records: PNG, JPEG or raw bytes, as the whole message or in base64 within JSON, converted to one size and colour.
- * The bytes are untrusted: the first bytes decide on the format, a header with too many pixels is rejected before anything
- * is unpacked, and so is an image that cannot be decoded completely.
+ * Image records: PNG, JPEG or raw bytes, as the whole message or in base64 within JSON, converted to one size and colour. The
+ * bytes are untrusted: the first bytes determine the format, a header with too many pixels is rejected before decoding, and so
+ * is an image that cannot be decoded completely.
  */
 import { frameOf, imageBytes, type Frame, type ImageFormat, type ImageShape } from '../../domain/image';
 import { DecodeError } from '../../errors';
@@ -26,17 +26,17 @@ type Pixels = Uint8Array | Uint16Array;
 
 interface Unpacked {
   pixels: Pixels;
-  /** Where they lie in an image of another size. */
+  /** Their place in the original, for an image that came in another size. */
   frame?: Frame | undefined;
 }
 
 /** Images that are decoded in parallel, on the threads of libuv. */
 const decodedAtOnce = 4;
 
-/** Gets notes about the images, such as a change of their scale. */
+/** Receives notes about the images, such as a change of their scale. */
 export type ImageLog = (message: string, fields: Record<string, unknown>) => void;
 
-/** The decoder of images; if the message is the image, only `fields.image` is used. */
+/** Creates the decoder of images. If the message is the image, only `fields.image` is used. */
 export function createImageDecoder(
   context: RecordContext<ImageFields>,
   image: ImageFormat,
@@ -96,11 +96,11 @@ function checkSize(bytes: Uint8Array, image: ImageShape): Uint8Array {
   );
 }
 
-/** Bits of the values of cameras whose 16-bit files use few of their 16 bits. */
+/** Bits in use by cameras that write 16-bit files, unless a value needs more. */
 const usualBits = 12;
 
 /**
- * Scales values of 16-bit files to bytes by the bits that they use; rounds down, as libvips does.
+ * Scales values of 16-bit files to bytes by the number of bits in use; rounds down, like libvips.
  * @param bits 0 = 12 until a value needs more, then 16
  */
 function createDepthScale(bits: number, log: ImageLog): (pixels: Pixels) => Uint8Array {
@@ -148,7 +148,7 @@ async function unpack(bytes: Buffer, image: ImageFormat): Promise<Unpacked> {
   }
 }
 
-/** @throws Error of sharp, also for a warning: damaged pixels are one */
+/** @throws Error of sharp, also for a warning, as damaged pixels cause only a warning */
 async function unpackStrictly(bytes: Buffer, image: ImageFormat): Promise<Unpacked> {
   const { width, height, colour, fit, maxPixels } = image;
   const sharp = await loadSharp();

@@ -1,7 +1,7 @@
 /**
- * Headers of JPEG files as they must be. Some cameras write values that change no pixel: libjpeg warns of them, decodes the file in
- * full, and every viewer shows it. Its warnings about damaged pixels look the same, so the headers are set right and the file is
- * read again without tolerance. Format: ITU-T T.81, annex B; JFIF 1.02.
+ * Corrects headers of JPEG files. Some cameras write invalid values that affect no pixel: libjpeg warns and decodes the file
+ * completely, and every viewer shows it. Its warnings about damaged pixels look the same, so the headers are corrected, and the
+ * file is read again with warnings as errors. Format: ITU-T T.81, annex B; JFIF 1.02.
  */
 
 const marker = {

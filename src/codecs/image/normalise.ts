@@ -1,12 +1,12 @@
-/** Evens out the light of an image: cameras and lamps drift, and no pixel of a darker image is where it was. */
+/** Normalises the brightness of an image: cameras and lamps drift, and in a darker image every pixel has another value. */
 import type { ImageFormat } from '../../domain/image';
 
-/** Mean and standard deviation of the values afterwards, before they are cut off at 0 and 255. */
+/** Mean and standard deviation of the normalised values, before they are clipped to 0 and 255. */
 const [middle, spread] = [128, 48];
-/** Largest factor: the noise of an image of one colour must not become a picture. */
+/** Largest factor: the noise of an image of one colour must not be amplified to a pattern. */
 const mostGain = 4;
 
-/** The bytes moved to one mean, and scaled to one deviation for `contrast`. All colours alike. */
+/** The bytes shifted to a common mean and, for `contrast`, scaled to a common deviation. All colours are treated alike. */
 export function normalised(bytes: Uint8Array, how: ImageFormat['normalise'] = 'none'): Uint8Array {
   if (how === 'none') return bytes;
   const mean = bytes.reduce((sum, value) => sum + value, 0) / bytes.length;

@@ -1,7 +1,7 @@
 /**
  * Fast reader of PNG files that need no conversion: the wanted size and colour, 8 bits, not interlaced, no palette, no colour
  * profile. A libvips pipeline takes some hundred microseconds for the smallest image, this reader a tenth of that. It rejects
- * no file: every other file, including one with a wrong checksum, is left to sharp. Format: PNG (W3C, third edition).
+ * no file: all other files, including those with a wrong checksum, are left to sharp. Format: PNG (W3C, third edition).
  */
 import { crc32, inflateSync } from 'node:zlib';
 import { colourChannels, imageBytes, type ImageShape } from '../../domain/image';
@@ -15,7 +15,7 @@ export function readPlainPng(bytes: Buffer, image: ImageShape): Uint8Array | und
   const stride = width * channels + 1;
   let filtered: Buffer;
   try {
-    // The limit stops decompression bombs; one chunk of the right size avoids garbage.
+    // The limit stops decompression bombs; a single chunk of the right size avoids garbage collection.
     const size = stride * height;
     filtered = inflateSync(data, { maxOutputLength: size, chunkSize: Math.max(leastChunk, size) });
   } catch {
@@ -25,12 +25,12 @@ export function readPlainPng(bytes: Buffer, image: ImageShape): Uint8Array | und
   return unfilter(filtered, channels, width * channels, height, new Uint8Array(imageBytes(image)));
 }
 
-/** Minimum that zlib accepts. */
+/** Smallest chunk size that zlib accepts. */
 const leastChunk = 64;
 const signatureBytes = 8;
 /** Colour types of the format. */
 const [grey, rgb] = [0, 2];
-/** Chunks that change no pixel; others may. */
+/** Chunks that do not affect pixels; all others may. */
 const harmless = new Set(['tEXt', 'tIME', 'pHYs']);
 
 /** The content of the IDAT chunks; undefined for a file that is not plain. */
@@ -51,7 +51,7 @@ function plainData(bytes: Buffer, { width, height, colour }: ImageShape): Buffer
         length === 13 &&
         body.readUInt32BE(0) === width &&
         body.readUInt32BE(4) === height &&
-        // 8 bits, the only methods of compression and filtering, not interlaced.
+        // 8 bits, the only defined methods of compression and filtering, and not interlaced.
         body[8] === 8 &&
         body[9] === (colour === 'grey' ? grey : rgb) &&
         body[10] === 0 &&
@@ -88,7 +88,7 @@ function unfilter(
       const left = i >= channels ? out[to + i - channels]! : 0;
       const above = row > 0 ? out[to + i - width]! : 0;
       const corner = row > 0 && i >= channels ? out[to + i - width - channels]! : 0;
-      // The array takes the sum modulo 256.
+      // The array stores the sum modulo 256.
       out[to + i] = filtered[from + i]! + prediction(filter, left, above, corner);
     }
   }
@@ -110,7 +110,7 @@ function prediction(filter: number, left: number, above: number, corner: number)
   }
 }
 
-/** The one of the three that is nearest to left + above − corner. */
+/** The Paeth predictor: the value among the three that is nearest to left + above − corner. */
 function paeth(left: number, above: number, corner: number): number {
   const estimate = left + above - corner;
   const [byLeft, byAbove, byCorner] = [

@@ -81,7 +81,7 @@ const bitsRule: SectionRule<Parsed<typeof imageSection>, { record: { kind: 'sens
   problem: ({ bits }) => (bits === 0 || bits >= 8 ? undefined : `must be 0, or from 8 to 16 (got ${bits})`),
 };
 
-/** On a smaller tile the backbone and the gradients have few cells. */
+/** Smallest tile: on smaller ones the backbone and the gradients have only few cells. */
 const leastTile = 32;
 
 const tileRule: SectionRule<Parsed<typeof imageSection>, { record: { kind: 'sensor' | 'image' } }> = {

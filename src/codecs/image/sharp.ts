@@ -6,7 +6,7 @@ type Sharp = typeof sharpFunction;
 let loading: Promise<Sharp> | undefined;
 
 /**
- * Loads sharp with the first image.
+ * Loads sharp, when the first image needs it.
  * @throws Error if the package does not load on this machine
  */
 export function loadSharp(): Promise<Sharp> {
@@ -16,7 +16,7 @@ export function loadSharp(): Promise<Sharp> {
 async function load(): Promise<Sharp> {
   try {
     const { default: sharp } = await import('sharp');
-    // No image is decoded twice, and several images are decoded in parallel.
+    // A cache would be useless, as no image is decoded twice. Several images are decoded concurrently.
     sharp.cache(false);
     sharp.concurrency(1);
     return sharp;

@@ -14,7 +14,7 @@ const drafts: readonly { mark: string; load: () => Promise<Validator> }[] = [
   { mark: 'draft-07', load: loadDraft07 },
   // Draft 07 is a superset of draft 06.
   { mark: 'draft-06', load: loadDraft07 },
-  // The URI of the latest draft, which was draft 07 for most of the time.
+  // URI of the latest draft, which was draft 07 for most of the time.
   { mark: 'json-schema.org/schema', load: loadDraft07 },
 ];
 

@@ -1,4 +1,4 @@
-/** Thread of validation.ts: compiles JSON Schemas and validates records, one request after the other. */
+/** The thread of validation.ts: compiles JSON Schemas and validates records, one request after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { RegisteredSchema } from '../confluent/schema-registry';
 import { isObject } from '../../system/json';
@@ -8,7 +8,7 @@ import { loadAjv, type AnySchema } from './ajv';
 export interface ValidationRequest {
   /** Number of the schema. */
   id: number;
-  /** The schema, if the thread does not have it. */
+  /** The schema, unless the thread has it already. */
   schema?: Pick<RegisteredSchema, 'text' | 'references'> | undefined;
   /** JSON texts, one after the other. */
   bytes: Uint8Array;
@@ -16,19 +16,19 @@ export interface ValidationRequest {
   ends: Uint32Array;
 }
 
-/** For each record, why it does not match its schema, or null; or why the schema is unusable. */
+/** For each record, null or the reason why it does not match its schema; or the reason why the schema is unusable. */
 export type ValidationAnswer = { problems: (string | null)[] } | { unusable: string };
 
-/** Returns why a record does not match. */
+/** Returns null, or the reason why a record does not match. */
 type Check = (record: unknown) => string | null;
 
-/** What the thread does while it validates no record. */
+/** Values of the progress while the thread validates no record. */
 export const stages = { starting: -2, compiling: -1 } as const;
 
-/** Longest reason, characters. */
+/** Maximum length of a reason, characters. */
 const maxLength = 160;
 
-/** Compiles a check; throws whatever the compiler throws. */
+/** Compiles a check. All errors of the compiler are thrown. */
 async function compile({ text, references }: Pick<RegisteredSchema, 'text' | 'references'>): Promise<Check> {
   const schema = parseSchema(text);
   const { $schema: draft } = isObject(schema) ? schema : {};
@@ -50,7 +50,7 @@ async function compile({ text, references }: Pick<RegisteredSchema, 'text' | 're
       return `does not match its JSON Schema: ${what.slice(0, maxLength)}`;
     };
   } finally {
-    // The next schema may have other references of the same names.
+    // The next schema may have other references with the same names.
     ajv.removeSchema();
   }
 }
@@ -61,7 +61,7 @@ function parseSchema(text: string): AnySchema {
   throw new Error('it is neither an object nor true or false');
 }
 
-/** The parsed text; undefined = left to the reader of the record, which rejects it. */
+/** The parsed text; undefined if it is not JSON, which the reader of the record rejects later. */
 function parseRecord(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString());
@@ -71,7 +71,7 @@ function parseRecord(bytes: Uint8Array): unknown {
 }
 
 const checks = new Map<number, Check>();
-/** Position of the record that is validated, or one of `stages`. */
+/** Shared with the daemon: position of the record in validation, or one of `stages`. */
 const progress = workerData as Int32Array;
 
 async function answer({ id, schema, bytes, ends }: ValidationRequest): Promise<ValidationAnswer> {

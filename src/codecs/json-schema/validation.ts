@@ -1,7 +1,7 @@
 /**
- * Validation of records on a thread of its own. A schema can make its compilation or the validation of a record take any time
- * and memory (nested quantifiers in a pattern, doubled references under `anyOf`, `uniqueItems`), so the thread has a deadline
- * for each record and a limit of memory; one that exceeds either is replaced, and what it worked on is rejected.
+ * Validates records on a separate thread. A schema can make its own compilation, or the validation of a record, take any time
+ * and memory (nested quantifiers in a pattern, doubled references under `anyOf`, `uniqueItems`). So the thread has a deadline
+ * per record and a memory limit; a thread that exceeds either is replaced, and the record or schema is rejected.
  */
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -14,7 +14,7 @@ import { stages, type ValidationAnswer, type ValidationRequest } from './validat
 export interface ValidationLimits {
   /** Time for one record, or for the compilation of a schema, ms. */
   recordMs: number;
-  /** Time for the records of a batch; after it their schema counts as unusable, ms. */
+  /** Maximum time for the records of a batch, ms. If it is exceeded, their schema counts as unusable. */
   batchMs: number;
   /** Time until an unused thread ends, ms. */
   idleMs: number;
@@ -22,19 +22,22 @@ export interface ValidationLimits {
 
 const defaultLimits: ValidationLimits = { recordMs: 1_000, batchMs: 5_000, idleMs: 60_000 };
 
-/** Checks of the deadline within the time for one record. Time in which this process does not run does not count. */
+/** Number of checks of the deadline within the time for one record. Time in which this process does not run is not counted. */
 const ticks = 10;
 
-/** Starting the thread may take this many times as long as a record. */
+/** Time to start the thread, as a multiple of the time for a record. */
 const startFactor = 60;
 
 /** Memory of the thread, MiB. */
 const memory = { maxOldGenerationSizeMb: 128, maxYoungGenerationSizeMb: 16, stackSizeMb: 4 };
 
-/** Checks records of one schema: for each, why it is rejected. Rejects with a DecodeError if the schema is unusable. */
+/**
+ * Checks records of one schema; returns the reason for each that must be rejected. Rejects with a DecodeError if the schema is
+ * unusable.
+ */
 export type CheckRecords = (records: readonly Uint8Array[]) => Promise<readonly (DecodeError | undefined)[]>;
 
-/** The thread has ended while it worked on a record, or on the schema (a negative position). */
+/** The thread ended while it worked on a record, or on the schema (a negative position). */
 class Interrupted extends Error {
   constructor(
     readonly position: number,
@@ -44,7 +47,7 @@ class Interrupted extends Error {
   }
 }
 
-/** Threads are started on demand; requests are answered one after the other. */
+/** Manages the thread: it is started on demand, and requests are answered one after the other. */
 export class Validation {
   private readonly limits: ValidationLimits;
   private thread: ValidationThread | undefined;
@@ -82,7 +85,7 @@ export class Validation {
         if (!(error instanceof Interrupted)) throw error;
         if (performance.now() - began > this.limits.batchMs)
           throw unusable(`validation of its records takes too long (${error.message})`);
-        // Without this record the others are validated again.
+        // The other records are validated again, without this one.
         results[open[error.position]!] = new DecodeError(
           'schema_mismatch',
           `cannot be validated: ${error.message}`,

@@ -1,4 +1,4 @@
-/** Texts that come again and again, such as keys. */
+/** Caches texts that occur repeatedly, such as keys. */
 import { isUtf8 } from 'node:buffer';
 
 /** Size of the cache of texts. */
@@ -7,7 +7,7 @@ const cachedTexts = 1 << 16;
 /** The text between two positions; undefined if it is empty, too long for a key, or not UTF-8. */
 export type Intern = (bytes: Buffer, from: number, to: number) => string | undefined;
 
-/** Creates repeated texts once: a cache by the hash of their bytes, in which a new text replaces an old one. */
+/** Creates each repeated text only once: a cache by the hash of their bytes, in which a new text replaces an old one. */
 export function createInterner(): Intern {
   const texts = new Array<string | undefined>(cachedTexts);
   return (bytes, from, to) => {

@@ -18,7 +18,7 @@ import { createTemplates, type TemplateValues } from './template';
 import { type Path, type Role, type Roles } from './template-scan';
 import { checkCount, checkNumber, parseValue, unknownChannel } from '../values';
 
-/** Reads records by a template (template.ts) if they have the layout of an earlier record, and by JSON.parse otherwise. */
+/** Reads records by a template (template.ts) if they have the layout of an earlier record, otherwise by JSON.parse. */
 export function createJsonDecoder(context: RecordContext): Decode {
   const write = createObjectWriter(context);
   const templates = createTemplates(createRoles(context));
@@ -41,7 +41,7 @@ function createRoles({ fields, schema: { channels, conditions } }: RecordContext
   const roles = new Map<string, Role | 'several'>();
   const add = (path: Path, role: Role): void => {
     const at = JSON.stringify(path);
-    // A field with several roles is left to JSON.parse.
+    // A record in which a field has several roles is left to JSON.parse.
     roles.set(at, roles.has(at) ? 'several' : role);
   };
   if (fields.key !== '') add(stepsOf(fields.key), { kind: 'key' });
@@ -59,13 +59,13 @@ function createRoles({ fields, schema: { channels, conditions } }: RecordContext
   return { at: (path) => roles.get(JSON.stringify(path)), numbers: channels.length + given.length };
 }
 
-/** Writes the values that a template read into row `row` of the batch, with the same checks as after JSON.parse. */
+/** Writes the values that a template has read into row `row` of the batch, with the same checks as after JSON.parse. */
 function createReadWriter(context: RecordContext): WriteRecord<TemplateValues> {
   const { fields, schema } = context;
   const { channels } = schema;
   const given = givenConditions(schema.conditions);
   const writeEnvelope = createEnvelopeWriter(fields.key, context);
-  // Shared by all records, because it is not kept.
+  // One object for all records, as no record keeps it.
   const conditions = Object.create(null) as Record<string, unknown>;
   const envelope: Envelope = { key: undefined, timestamp: undefined, unit: undefined, conditions };
   return (message, { key, timestamp, isTimeText, numbers, texts }, batch, row, now) => {

@@ -1,10 +1,10 @@
-/** Splits a JSON record into the values that its roles ask for, and the literals between them. */
+/** Splits a JSON record into the values that have a role, and the literals between them. */
 
 /** Role of a value in the record. */
 export type Role =
   | { kind: 'key' }
   | { kind: 'timestamp' }
-  /** One of several numbers or texts, by its index in `TemplateValues`. */
+  /** A number or text, by its index in `TemplateValues`. */
   | { kind: 'number'; index: number }
   | { kind: 'text'; index: number };
 
@@ -21,7 +21,7 @@ export interface Roles {
 const quote = 0x22;
 const backslash = 0x5c;
 
-/** Limit of nesting; JSON.parse reads deeper records, and does not overflow the stack. */
+/** Maximum depth. JSON.parse reads deeper records without a stack overflow. */
 const maxDepth = 32;
 
 /** Limit of values per template, each of which takes memory. */
@@ -38,7 +38,7 @@ export const slots = {
   text: 6,
 } as const;
 
-/** Text that is the same in every record. */
+/** Text that is equal in all records of the layout. */
 export interface Literal {
   length: number;
   /** The bytes as words of four, and the remaining bytes. */
@@ -53,16 +53,16 @@ function toLiteral(bytes: Uint8Array): Literal {
 }
 
 export interface Scanned {
-  /** One more than `kinds`. */
+  /** Literals around the values: one more than `kinds`. */
   literals: readonly Literal[];
   kinds: readonly number[];
   indices: readonly number[];
 }
 
-/** The record is not suited as a template. */
+/** The record cannot be used as a template. */
 class Unsuited extends Error {}
 
-/** Splits a record, which must be valid JSON, into literals and values; undefined if it is not suited as a template. */
+/** Splits a record, which must be valid JSON, into literals and values; undefined if it cannot be used as a template. */
 export function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
   const literals: Literal[] = [];
   const kinds: number[] = [];
@@ -118,7 +118,7 @@ export function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
     const from = at;
     while (at < bytes.length && !', }]\t\n\r'.includes(String.fromCharCode(byte()))) at++;
     const isNumber = byteIsNumber(bytes[from]!);
-    // `null`, `true` and `false` are part of the literal.
+    // `null`, `true` and `false` become part of the literal.
     if (!isNumber) {
       if (role !== undefined) throw new Unsuited();
       return;
@@ -147,7 +147,7 @@ export function scan(bytes: Buffer, roles: Roles): Scanned | undefined {
         skipSpace();
         const { from, to } = text();
         name = bytes.toString('utf8', from, to);
-        // JSON.parse takes the last of two equal names.
+        // Of two equal names, JSON.parse uses the last one.
         if (names.has(name)) throw new Unsuited();
         names.add(name);
         skipSpace();

@@ -1,41 +1,41 @@
 /**
- * Fast reader of JSON records with equal layout. The records of a producer usually differ in their values only, so the text
- * between the values of one record is a template for the next: it is compared byte for byte, and only the values in between
- * are read. Records that differ in another way are left to JSON.parse. The template reads the same values as JSON.parse, to the
- * last bit, and rejects no record by itself.
+ * Fast reader for JSON records with the same layout. The records of a producer usually differ only in their values, so the text
+ * between the values of one record is a template for the next. It is compared byte by byte, and only the values are read.
+ * Records that differ otherwise are left to JSON.parse. The template reads exactly the same values as JSON.parse, and rejects
+ * no record by itself.
  */
 import { slots, scan, type Roles, type Literal } from './template-scan';
 import { createTimeReader } from './time-reader';
 import { createInterner, type Intern } from './interner';
 
-/** The values of a record; overwritten by the next one. */
+/** The values of a record; the next record overwrites them. */
 export interface TemplateValues {
   key: string | undefined;
-  /** The number of the record; Unix ms if it was text. */
+  /** Timestamp: the number in the record, or Unix ms if it was text. */
   timestamp: number | undefined;
   isTimeText: boolean;
-  /** By the index of the role; NaN = absent. */
+  /** Numbers by the index of the role; NaN = absent. */
   numbers: number[];
-  /** By the index of the role; undefined = absent. */
+  /** Texts by the index of the role; undefined = absent. */
   texts: (string | undefined)[];
 }
 
 export interface Templates {
   /** The values of a record; undefined if no template matches. */
   read(bytes: Buffer): TemplateValues | undefined;
-  /** Makes a template of a record, which must be a valid JSON object. */
+  /** Makes a template from a record, which must be a valid JSON object. */
   learn(bytes: Buffer): void;
 }
 
 /** Limit of templates: a topic may have several producers. */
 const maxTemplates = 4;
 
-/** If all templates exist, one in this many unmatched records replaces the least recently used template. */
+/** Once all templates exist, one in this many unmatched records replaces the least recently used one. */
 const learnEvery = 64;
 
 export function createTemplates(roles: Roles): Templates {
   const intern = createInterner();
-  /** The most recently used template first. */
+  /** Templates, the most recently used first. */
   const templates: Template[] = [];
   let unlike = 0;
   return {
@@ -73,8 +73,8 @@ const zero = 0x30;
 const nine = 0x39;
 
 /**
- * Makes a template of a record; undefined for a duplicate name, a value with two roles, text with escapes, and records beyond
- * the limits above.
+ * Makes a template from a record. Undefined for a duplicate name, a value with two roles, text with escapes, and records above
+ * the limits.
  * @param bytes a JSON object
  */
 function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template | undefined {
@@ -90,10 +90,12 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
     numbers,
     texts: [],
   };
-  /** End of the number that was read last; −1 = no number. */
+  /** End of the last number that was read; −1 = not a number. */
   let end = 0;
 
-  /** A JSON number, correctly rounded: integers of up to 15 digits and powers of ten up to 10²² are exact doubles. */
+  /**
+   * Parses a JSON number with correct rounding: integers of up to 15 digits and powers of ten up to 10²² are exact doubles.
+   */
   function readNumber(bytes: Uint8Array, from: number): number {
     let at = from;
     const negative = bytes[at] === minus;
@@ -121,7 +123,7 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
     return negative ? -value : value;
   }
 
-  /** Position of the quote that ends a text; −1 = escapes, control characters or no end. */
+  /** Position of the quote that ends a text; −1 if it has escapes or control characters, or no end. */
   function endOfText(bytes: Uint8Array, from: number): number {
     for (let at = from; at < bytes.length; at++) {
       const byte = bytes[at]!;
@@ -133,7 +135,7 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
 
   let view = new DataView(bytes.buffer);
 
-  /** Whether a literal is at a position; compares four bytes at a time. */
+  /** Whether a literal is at a position. Four bytes at a time are compared. */
   function isAt(bytes: Uint8Array, { words, rest, length }: Literal, at: number): boolean {
     if (at + length > bytes.length) return false;
     const from = bytes.byteOffset + at;
@@ -144,7 +146,7 @@ function createTemplate(bytes: Buffer, roles: Roles, intern: Intern): Template |
   }
 
   return (given) => {
-    // The messages of a fetch share one buffer.
+    // The messages of a fetch share one buffer, and so one view.
     if (view.buffer !== given.buffer) view = new DataView(given.buffer);
     let at = 0;
     for (let slot = 0; slot < kinds.length; slot++) {

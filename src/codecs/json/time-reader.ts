@@ -1,13 +1,13 @@
-/** Reads times without making their text. */
+/** Reads times without creating their text. */
 import { isDate, utcDay } from '../../domain/calendar';
 
 const minus = 0x2d;
 const point = 0x2e;
 const zero = 0x30;
 
-/** Reads `2026-01-31T12:00:00.000Z` as `parseTime` does; NaN = left to it. */
+/** Reads `2026-01-31T12:00:00.000Z` like `parseTime`; NaN = `parseTime` must read the text. */
 export function createTimeReader(): (bytes: Uint8Array, from: number, to: number) => number {
-  /** Cached day, because consecutive records are mostly of the same day. */
+  /** The day is cached, as consecutive records are mostly of the same day. */
   let day = -1;
   let dayMs = NaN;
   return (bytes, from, to) => {

@@ -5,9 +5,9 @@ import { createRequire } from 'node:module';
 export interface KafkajsInternals {
   /** @throws Error if there is no such module */
   load(path: string): unknown;
-  /** Whether a module is loaded: its importers keep its present exports. */
+  /** Whether a module is loaded; modules that import it keep its present exports. */
   isLoaded(path: string): boolean;
-  /** Replaces the exports of a loaded module for importers that load later. */
+  /** Replaces the exports of a loaded module, for modules that import it later. */
   replaceExports(path: string, exports: unknown): void;
 }
 

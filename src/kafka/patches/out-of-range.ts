@@ -1,12 +1,12 @@
 /**
- * Patch of kafkajs 2.2.4: an offset that a broker does not have commits nothing.
+ * Patch of kafkajs 2.2.4: an offset that a broker does not have causes no commit.
  *
- * Upstream: tulios/kafkajs issue 1119.
- * Why: kafkajs commits the oldest offset for the group and reads from there, which repeats all records that are handled already.
- * But the broker may be wrong: a replica that no longer leads answers a consumer with old metadata (KIP-392), and a new replica
- * has few records yet. This patch asks the leader. If retention has removed the offset, reading continues with the oldest message
- * that is left. Otherwise the consumer ends, and the next one plans its start from the committed offset and the leader's bounds.
- * Delete when: kafkajs verifies the range with the leader and leaves the commit to its caller.
+ * Upstream: tulios/kafkajs issue 1119. Why: kafkajs commits the oldest offset for the group and reads from there, which repeats
+ * all records that were handled already. But the broker may be wrong: a replica that no longer leads answers a consumer with
+ * old metadata (KIP-392), and a new replica has only few records yet. This patch asks the leader. If retention has removed the
+ * offset, reading continues with the oldest remaining message. Otherwise the consumer ends, and the next one plans its start
+ * from the committed offset and the leader's bounds. Delete when: kafkajs verifies the range with the leader and leaves the
+ * commit to its caller.
  */
 import { replaceMethod, type Patch } from './patch';
 

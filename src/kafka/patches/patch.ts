@@ -1,14 +1,17 @@
-/** One correction of kafkajs: it replaces an internal that looks as expected, and leaves any other alone. */
+/** A patch of kafkajs: it replaces an internal function that has the expected form, and leaves any other unchanged. */
 import type { KafkajsInternals } from './installed';
 
 export interface Patch {
   /** Name of the patch, in logs. */
   name: string;
-  /** What depends on it: `offsets` = with every delivery, which offsets are committed; `safety` = with every producer. */
+  /**
+   * The guarantee that depends on the patch: `offsets` = with every kind of delivery, the offsets that are committed; `safety`
+   * = with every producer.
+   */
   neededFor: 'exactly-once' | 'offsets' | 'safety' | 'efficiency';
-  /** What happens without it, as a sentence for logs and errors. */
+  /** The consequence of its absence, as a sentence for logs and errors. */
   without: string;
-  /** Returns whether kafkajs is patched now; a second call changes nothing. Throws where a module is missing. */
+  /** Applies the patch; a second call has no effect. Returns whether kafkajs is patched now. Throws if a module is missing. */
   apply(kafkajs: KafkajsInternals): boolean;
 }
 
@@ -17,13 +20,15 @@ export interface MethodReplacement<Class> {
   path: string;
   name: keyof Class & string;
   replacement: (this: Class, ...args: never[]) => unknown;
-  /** Text in the source of the method that the patch was written for; a method without it is not replaced. */
+  /** Texts in the source of the method for which the patch was written. A method that lacks one is not replaced. */
   mentions: readonly string[];
   /** Methods that the replacement calls. */
   needs?: readonly (keyof Class & string)[];
 }
 
-/** Replaces a method of a class of kafkajs; returns false if the method or one that it needs is not as expected. */
+/**
+ * Replaces a method of a class of kafkajs. Returns false if that method, or one that it needs, does not have the expected form.
+ */
 export function replaceMethod<Class>(
   kafkajs: KafkajsInternals,
   { path, name, replacement, mentions, needs = [] }: MethodReplacement<Class>,

@@ -13,7 +13,7 @@ export const patches: readonly Patch[] = [
   recordBatchPatch,
 ];
 
-/** Applies every patch that fits; returns those that do not. A second call changes nothing. */
+/** Applies every patch that fits; returns those that do not. A second call has no effect. */
 export function applyPatches(
   kafkajs: KafkajsInternals = installedKafkajs,
   all: readonly Patch[] = patches,
@@ -28,7 +28,7 @@ export function applyPatches(
 }
 
 export interface PatchReport {
-  /** Whether a detector promises exactly-once delivery. */
+  /** Whether a detector guarantees exactly-once delivery. */
   exactlyOnce: boolean;
   log: Readonly<Record<'info' | 'warn', (message: string, fields: Record<string, unknown>) => void>>;
   kafkajs?: KafkajsInternals;
@@ -36,7 +36,7 @@ export interface PatchReport {
 
 /**
  * Logs which patches apply to the installed kafkajs.
- * @throws Error if one does not apply that the promised delivery depends on
+ * @throws Error if a patch does not apply on which the guaranteed delivery depends
  */
 export function reportPatches({ exactlyOnce, log, kafkajs }: PatchReport): void {
   const version = kafkajsVersion();

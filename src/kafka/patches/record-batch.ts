@@ -1,12 +1,12 @@
 /**
- * Patch of kafkajs 2.2.4: the records of a batch are decoded in one pass, within limits of memory.
+ * Patch of kafkajs 2.2.4: the records of a batch are decoded in one pass, within memory limits.
  *
- * Upstream: no issue.
- * Why: kafkajs copies views of the response and creates six Long objects for each record, which costs more than parsing the JSON
- * value. A batch of 30 kB that unpacks to a gigabyte ends the process, and so does one of 150,000 records, which overflows the
- * stack; one that cannot be decoded ends the consumer, at each start. This decoder returns records with the same fields, and
- * records without content in place of those of a batch that it rejects. Format: KIP-98, "record batch".
- * Delete when: kafkajs decodes records about as fast (`npm run bench -- kafka` shows the difference), and limits what it unpacks.
+ * Upstream: no issue. Why: kafkajs copies views of the response and creates six Long objects for each record, which costs more
+ * than parsing the JSON value. A batch of 30 kB that decompresses to a gigabyte ends the process; so does one of 150,000
+ * records, which overflows the stack. A batch that cannot be decoded ends the consumer at each start. This decoder returns
+ * records with the same fields; for a batch that it rejects, it returns records without content. Format: KIP-98, "record
+ * batch". Delete when: kafkajs decodes records about as fast (`npm run bench -- kafka` shows the difference), and limits the
+ * memory of decompressed batches.
  */
 import type { KafkaMessage } from 'kafkajs';
 import { DecodeError } from '../../errors';
@@ -50,12 +50,12 @@ export class FetchedRecord {
     readonly attributes: number,
     private readonly bytes: Buffer,
     private readonly keyFrom: number,
-    /** −1 = no key. */
+    /** Length of the key; −1 = no key. */
     private readonly keyLength: number,
     readonly value: Buffer | null,
     readonly headers: Headers,
     readonly batchContext: BatchContext,
-    /** Why the batch of the record is rejected; the record has no content then. */
+    /** Set if the batch of the record is rejected; the record then has no content. */
     readonly problem?: DecodeError,
   ) {}
 
@@ -81,7 +81,7 @@ export function timestampOf(message: KafkaMessage | FetchedRecord): number {
   return message instanceof FetchedRecord ? message.timestampMs : Number(message.timestamp);
 }
 
-/** A second fetch returns the same bytes. */
+/** Not retriable, as a second fetch returns the same bytes. */
 function damaged(where: string): DecodeError {
   return new DecodeError('damaged_record', `the batch ends in the middle of ${where}`);
 }
@@ -92,7 +92,7 @@ function createRecordReader(bytes: Buffer, context: BatchContext): () => Fetched
   const firstTimestamp = Number(context.firstTimestamp);
   let at = 0;
 
-  /** Zigzag, up to 2^53. */
+  /** Reads a zigzag-encoded integer of up to 2^53. */
   function integer(): number {
     let value = 0;
     let place = 1;
@@ -159,11 +159,11 @@ function createRecordReader(bytes: Buffer, context: BatchContext): () => Fetched
   };
 }
 
-/** Reads the header up to the number of records; `firstOffset` stands before the length. */
+/** Reads the header up to the number of records; `firstOffset` precedes the length. */
 function readContext(firstOffset: string, decoder: Decoder) {
   const partitionLeaderEpoch = decoder.readInt32();
   const magicByte = decoder.readInt8();
-  // Checksum.
+  // Skips the checksum.
   decoder.readInt32();
   const attributes = decoder.readInt16();
   const context = {
@@ -183,14 +183,14 @@ function readContext(firstOffset: string, decoder: Decoder) {
   return { attributes, context };
 }
 
-/** Memory of a record next to its bytes. */
+/** Memory of a record besides its bytes. */
 const recordBytes = 128;
-/** Bytes of a record without key, value and headers. */
+/** Size of a record without key, value and headers, bytes. */
 const leastRecordBytes = 7;
-/** Limit of records that stand for those of a rejected batch. */
+/** Maximum number of records that represent those of a rejected batch. */
 const maxPlaceholders = 1_000;
 
-/** Memory that the records of a batch take, bytes. @throws DecodeError if it is too much */
+/** Memory that the records of a batch take, bytes. @throws DecodeError if it exceeds the limit */
 function measure(plain: Buffer, count: number): number {
   if (count * leastRecordBytes > plain.length) throw damaged('its records');
   const bytes = plain.length + count * recordBytes;
@@ -201,7 +201,7 @@ function measure(plain: Buffer, count: number): number {
   );
 }
 
-/** One record for each of a rejected batch, up to a limit, with its offset and the reason. */
+/** Records for a rejected batch, one per original record up to a limit, with their offsets and the reason. */
 function placeholders(context: BatchContext, { reason, message }: DecodeError): FetchedRecord[] {
   const { firstOffset, lastOffsetDelta, firstTimestamp } = context;
   const first = BigInt(firstOffset);
@@ -209,7 +209,7 @@ function placeholders(context: BatchContext, { reason, message }: DecodeError): 
   const problem = new DecodeError(reason, `${message} (offsets ${first} to ${last})`);
   const count = Math.min(maxPlaceholders, Math.max(0, lastOffsetDelta) + 1);
   return Array.from({ length: count }, (_, i) => {
-    // The last one has the last offset, so that reading continues after the batch.
+    // The last record has the last offset, so that reading continues after the batch.
     const offset = String(i === count - 1 ? last : first + BigInt(i));
     const time = Number(firstTimestamp);
     return new FetchedRecord(offset, time, 0, noBytes, 0, -1, null, noHeaders, context, problem);
@@ -242,7 +242,7 @@ function createBatchDecoder(
     const length = fetched.readInt32();
     const decoder = fetched.slice(length);
     fetched.forward(length);
-    // A fetch is cut at its size limit; kafkajs fetches a partial batch again.
+    // A response is cut at its size limit; kafkajs fetches a partial batch again.
     if (decoder.buffer.length < length)
       throw new partial(`a record batch of ${length} bytes was cut off after ${decoder.buffer.length}`);
     const { attributes, context } = readContext(firstOffset, decoder);
@@ -261,18 +261,18 @@ function createBatchDecoder(
   };
 }
 
-/** Memory for the records of one response, bytes. What exceeds it is fetched again. */
+/** Maximum memory for the records of one response, bytes. Further batches are fetched again. */
 const maxResponseBytes = 2 * maxUnpackedBytes;
-/** Bytes of a batch before its records, without its offset and length. */
+/** Size of a batch before its records, without its offset and length, bytes. */
 const batchOverhead = 49;
 const magicAt = 16;
 
-/** The record set of a partition: kafkajs' `decodeMessages`. */
+/** Decodes the record set of a partition, in place of kafkajs' `decodeMessages`. */
 function createSetDecoder(
   decodeBatch: DecodeRecordBatch,
   decodeOldFormat: (decoder: Decoder, size: number) => Promise<unknown[]>,
 ): (decoder: Decoder) => Promise<unknown[]> {
-  /** Memory that the records of a response take, by the buffer that all its record sets share. */
+  /** Memory of the records of a response, by the buffer that all its record sets share. */
   const used = new WeakMap<ArrayBufferLike, number>();
 
   return async (decoder) => {
@@ -304,9 +304,9 @@ const setDecoderPath = 'protocol/requests/fetch/v4/decodeMessages';
 const setDecoderUsers = ['v4', 'v5', 'v7', 'v8', 'v11'].map(
   (version) => `protocol/requests/fetch/${version}/response`,
 );
-/** Words in the source of the decoder that is replaced. */
+/** Words that the source of the replaced decoder must contain. */
 const knownWords = ['firstOffset', 'maxTimestamp', 'lookupCodecByAttributes', 'KafkaJSPartialMessageError'];
-/** Decoders of this patch. */
+/** Decoders installed by this patch. */
 const patched = new WeakSet<object>();
 
 export const recordBatchPatch: Patch = {
@@ -317,7 +317,7 @@ export const recordBatchPatch: Patch = {
     const original = kafkajs.load(decoderPath);
     if (typeof original !== 'function') return false;
     if (patched.has(original)) return true;
-    // A module keeps the decoder that it has loaded.
+    // A module that is already loaded keeps the decoder that it imported.
     const isLate = setDecoderUsers.some((path) => kafkajs.isLoaded(path));
     if (isLate || !knownWords.every((word) => original.toString().includes(word))) return false;
     const { lookupCodecByAttributes } = kafkajs.load('protocol/message/compression') as {

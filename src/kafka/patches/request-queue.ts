@@ -1,10 +1,10 @@
 /**
  * Patch of kafkajs 2.2.4: an idle request queue sets no timer.
  *
- * Upstream: tulios/kafkajs issues 1704 and 1751.
- * Why: the queue restarts its timer even if no request is pending. Without throttling the delay is `-1 - Date.now()`, so an idle
- * consumer wakes about 900 times a second, and Node 24 warns of each negative delay.
- * Delete when: `scheduleCheckPendingRequests` returns without a timer while nothing is pending and nothing is throttled.
+ * Upstream: tulios/kafkajs issues 1704 and 1751. Why: the queue restarts its timer even if no request is pending. Without
+ * throttling the delay is `-1 - Date.now()`, so an idle consumer wakes about 900 times a second, and Node 24 warns about each
+ * negative delay. Delete when: `scheduleCheckPendingRequests` returns without a timer while nothing is pending and nothing is
+ * throttled.
  */
 import { replaceMethod, type Patch } from './patch';
 
@@ -16,7 +16,7 @@ interface RequestQueue {
   scheduleCheckPendingRequests(): void;
 }
 
-/** Delay that kafkajs uses while requests are pending and nothing is throttled, ms. */
+/** Delay of kafkajs while requests are pending and nothing is throttled, ms. */
 const checkIntervalMs = 10;
 
 /** Sets the timer only while a request is pending. */

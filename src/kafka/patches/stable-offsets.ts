@@ -1,19 +1,18 @@
 /**
  * Patch of kafkajs 2.2.4: committed offsets are fetched with `require_stable` (OffsetFetch version 7, KIP-447).
  *
- * Upstream: no issue; kafkajs implements OffsetFetch up to version 4.
- * Why: the coordinator may not yet have applied the offsets of a transaction that has been committed. Older versions of the
- * request return the offset before it, and a consumer that continues from there repeats the content of the transaction. With
- * version 7 the coordinator reports such partitions; they are returned with `unstableOffset`, not as an error, because offsets of
- * other members change all the time.
- * Delete when: kafkajs fetches committed offsets with version 7 or later and `require_stable`.
+ * Upstream: no issue; kafkajs implements OffsetFetch up to version 4. Why: the coordinator may not yet have applied the offsets
+ * of a committed transaction. Older versions of the request return the previous offset, and a consumer that continues from
+ * there repeats the content of the transaction. With version 7 the coordinator reports such partitions; they are returned with
+ * `unstableOffset` instead of an error, because offsets of other members change all the time. Delete when: kafkajs fetches
+ * committed offsets with version 7 or later and `require_stable`.
  */
 import type { Patch } from './patch';
 
 interface Encoder {
   writeUVarIntString(value: string): Encoder;
   writeUVarIntArray(items: readonly Encoder[]): Encoder;
-  /** Without an argument: no tagged fields. */
+  /** Called without an argument: no tagged fields. */
   writeUVarIntBytes(): Encoder;
   writeInt32(value: number): Encoder;
   writeBoolean(value: boolean): Encoder;
@@ -41,7 +40,7 @@ interface Definition {
   protocol: (given: { version: number }) => Protocol | undefined;
 }
 
-/** Committed offset of a partition with a pending transaction: fetch it again later. */
+/** Returned instead of the committed offset of a partition with a pending transaction: fetch it again later. */
 export const unstableOffset = '-3';
 const unstableErrorCode = 88;
 
@@ -50,7 +49,7 @@ const stableVersion = 7;
 /** Versions that kafkajs implements. */
 const known = ['1', '2', '3', '4'];
 const newestKnown = 4;
-/** Protocols of this patch. */
+/** Protocols installed by this patch. */
 const patched = new WeakSet<object>();
 
 function createProtocol(
@@ -67,7 +66,7 @@ function createProtocol(
   const decodePartition = (decoder: Decoder) => {
     const partition = decoder.readInt32();
     const offset = decoder.readInt64().toString();
-    // Leader epoch.
+    // Skips the leader epoch.
     decoder.readInt32();
     const metadata = decoder.readUVarIntString();
     const errorCode = decoder.readInt16();
@@ -91,7 +90,7 @@ function createProtocol(
       encode: () =>
         Promise.resolve(
           createEncoder()
-            // The header's tagged fields (none); kafkajs does not write them.
+            // The header's tagged fields, of which there are none; kafkajs does not write them.
             .writeUVarIntBytes()
             .writeUVarIntString(groupId)
             .writeUVarIntArray(topics.map(encodeTopic))
@@ -132,7 +131,7 @@ export const stableOffsetsPatch: Patch = {
     const older = definition.protocol;
     definition.protocol = ({ version }) =>
       version >= stableVersion ? stable : older({ version: Math.min(version, newestKnown) });
-    // kafkajs picks the newest version that both it and the broker list, so those in between must be listed, too.
+    // kafkajs picks the newest version that both it and the broker list, so the versions in between must be listed, too.
     definition.versions = [...known, '5', '6', String(stableVersion)];
     patched.add(definition.protocol);
     return true;

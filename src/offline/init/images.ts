@@ -86,7 +86,7 @@ export async function lookAtFolder(path: string, maxRecords: number): Promise<Im
     throw new UnusableSampleError(`none of ${count(names.length, 'image')} can be read: ${problems[0]!}`);
   if (Math.min(usual.width, usual.height) < leastSide)
     throw new UnusableSampleError(
-      `images of ${sizeText(usual)} pixels are too small: a side needs ${leastSide} at least`,
+      `images of ${sizeText(usual)} pixels are too small: each side needs at least ${leastSide}`,
     );
   const shapes = sizes.map(({ width, height }) => width / height);
   const isMixed = Math.max(...shapes) > sameShape * Math.min(...shapes);
@@ -216,14 +216,14 @@ export async function proposeImages(folder: ImageFolder, { name, env, log, now, 
   const { minRecords } = settings.training;
   if (folder.images < minRecords)
     throw new UnusableSampleError(
-      `${count(folder.images, 'image')}, and a detector learns from ${minRecords} at least`,
+      `${count(folder.images, 'image')}, but a detector needs at least ${minRecords}`,
     );
   const decoded = await decodeSample(settings, await readMessages(settings, folder.read, log), now());
   refuseRejected(decoded);
   const { messages, rejectedRecords, rejected } = decoded;
   if (messages.length < minRecords)
     throw new UnusableSampleError(
-      `${count(messages.length, 'image')} can be read of ${messages.length + rejectedRecords}, and a detector learns from ${minRecords} at least: ${Object.values(rejected)[0]?.example ?? ''}`,
+      `${count(messages.length, 'image')} can be read of ${messages.length + rejectedRecords}, but a detector needs at least ${minRecords}: ${Object.values(rejected)[0]?.example ?? ''}`,
     );
   onTraining();
   const prices = await priceOrProblem(settings, messages, {

@@ -71,7 +71,7 @@ async function checkKind(path: string): Promise<void> {
   });
   if (isIdxPath(path))
     throw new Error(
-      `${path} has raw images: copy config/digits and set record.image; of images, init looks at folders of PNG and JPEG files`,
+      `${path} has raw images, but init reads only folders of PNG and JPEG files: copy config/digits and set record.image`,
     );
   const first = await firstByte(path);
   if (first === undefined) throw new Error(`${path} is empty`);

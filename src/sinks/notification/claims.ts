@@ -132,9 +132,12 @@ export function createClaims({ sink, fleet, passes, log }: ClaimsOptions): Claim
     } catch (err) {
       const text = messageOf(err);
       if (text !== failure)
-        log.warn('silent devices cannot be reported together with other processes: each sends a message', {
-          err,
-        });
+        log.warn(
+          'silent devices cannot be reported together with other processes: each process sends its own message',
+          {
+            err,
+          },
+        );
       failure = text;
       return otherwise;
     }

@@ -95,7 +95,7 @@ export function createDelivery<T>({ send, maxQueued, timing, counts, log }: Deli
       if (queue.length >= maxQueued) {
         queue.splice(inFlight < queue.length ? inFlight : 0, 1);
         counts.dropped(1);
-        log.warn('notification dropped: too many wait', { reason: `more than ${maxQueued}` });
+        log.warn('notification dropped: the queue is full', { reason: `more than ${maxQueued}` });
       }
       queue.push(message);
       counts.queued(queue.length);
@@ -110,7 +110,7 @@ export function createDelivery<T>({ send, maxQueued, timing, counts, log }: Deli
       await finished;
       if (queue.length === 0) return;
       counts.dropped(queue.length);
-      log.warn('notifications not delivered at the stop', { reason: `${queue.length} messages` });
+      log.warn('notifications were not delivered before the stop', { reason: `${queue.length} messages` });
       queue.length = 0;
       counts.queued(0);
     },

@@ -32,10 +32,13 @@ export function createEventSink(
 ): Sink {
   const delivery = createDelivery<AnomalyEvent>({ send, maxQueued, timing, counts, log });
   if (fleet !== undefined)
-    log.info('devices that fall silent together are one message of all processes that share the store', {
-      sink: name,
-      store: fleet.folder,
-    });
+    log.info(
+      'devices that fall silent together are reported in one message by all processes that share the store',
+      {
+        sink: name,
+        store: fleet.folder,
+      },
+    );
   const claims = fleet === undefined ? alone : createClaims({ sink: name, fleet, passes, log });
   const groups = createGroups({ notify: (event) => delivery.add(event), claims, timing });
   const watch = createEventWatch({ passes, openEvents, notify: (event) => groups.add(event) });

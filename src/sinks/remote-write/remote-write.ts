@@ -111,7 +111,7 @@ export function createRemoteWriteSink(options: RemoteWriteOptions): Sink & { obs
     if (known !== undefined && haveSameNames(known.channels, channels)) return known;
     if (known === undefined && devices.size >= maxDevices) {
       if (!areLeftOut)
-        log.warn('devices have no series: there are more than sinks.remoteWrite.maxDevices', { maxDevices });
+        log.warn('more devices than sinks.remoteWrite.maxDevices: the others have no series', { maxDevices });
       areLeftOut = true;
       return undefined;
     }

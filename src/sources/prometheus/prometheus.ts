@@ -208,7 +208,7 @@ class Progress {
     // If the server states no time, serverTime is NaN, and the comparison is false.
     if (serverTime + clockToleranceMs < to + settings.delayMs)
       throw new Error(
-        `the clock of Prometheus is at ${iso(serverTime)}, so that of this machine is ahead: ${iso(to)} is not yet source.prometheus.delay old`,
+        `the clock of Prometheus is at ${iso(serverTime)}, and that of this machine is ahead of it: ${iso(to)} is not yet source.prometheus.delay ago`,
       );
     // Steps before the first record contain nothing for the windows.
     if (BigInt(to) >= this.assignment!.liveFrom) this.remark(empty, warnings, from);

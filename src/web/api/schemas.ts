@@ -250,7 +250,7 @@ export const schemas: Readonly<Record<string, Schema>> = {
             passed: flagOf('Whether the version passes'),
             value: numberOrNull('The measured value; absent where there was nothing to measure'),
             limit: numberOrNull('Its bound'),
-            text: textOf('Both in words'),
+            text: textOf('The value and its bound in a sentence'),
           },
           ['value', 'limit'],
         ),

@@ -75,8 +75,9 @@ test('a gateway of two processes is one message, repeated once if its sender is 
   expect(
     processes.map(
       (one) =>
-        one.log('devices that fall silent together are one message of all processes that share the store')
-          .length,
+        one.log(
+          'devices that fall silent together are reported in one message by all processes that share the store',
+        ).length,
     ),
   ).toEqual([1, 1]);
   const assigned = async (count: number) => {

@@ -153,7 +153,7 @@ test('where the store fails, each process sends a message, and says so once', as
   expect(await first.claim([a])).toMatchObject({ events: [a] });
   expect(await second.claim([b])).toMatchObject({ events: [b] });
   expect(first.log.entries).toMatchObject([
-    { level: 'warn', message: expect.stringContaining('each sends a message') },
+    { level: 'warn', message: expect.stringContaining('each process sends its own message') },
   ]);
   expect(await first.release({ number: undefined, as: undefined, events: [a] })).toBe(true);
 });

@@ -85,7 +85,7 @@ test('more messages than the queue holds drop those that waited longest, and eac
   for (let i = 0; i < 25; i++) delivery.add(i);
   await settle();
   expect(counted).toMatchObject({ dropped: 15, queued: 10 });
-  expect(log.entries.map(({ message }) => message)).toContain('notification dropped: too many wait');
+  expect(log.entries.map(({ message }) => message)).toContain('notification dropped: the queue is full');
   answers(() => undefined);
   await advance(60_000);
   expect(accepted).toEqual(Array.from({ length: 10 }, (_, i) => 15 + i));

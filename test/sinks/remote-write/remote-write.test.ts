@@ -73,7 +73,9 @@ test('records of an interval are one request; without records there is none', as
 test('devices beyond the limit have no series, and are named once', async () => {
   const { sink, observe, log } = await create();
   for (const key of ['a', 'b', 'c', 'd', 'c']) observe(key, 1000);
-  const warnings = log.entries.filter(({ message }) => message.startsWith('devices have no series'));
+  const warnings = log.entries.filter(({ message }) =>
+    message.startsWith('more devices than sinks.remoteWrite.maxDevices'),
+  );
   expect(warnings.map(({ fields }) => fields)).toEqual([{ maxDevices: 2 }]);
   await sink.close();
 });

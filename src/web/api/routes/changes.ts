@@ -75,7 +75,7 @@ export const changeRoutes: readonly Route[] = [
     async handle(call, context) {
       const id = String(call.params['id']);
       if (!(await detectorOf(call, context).view.mutes.remove(id)))
-        throw new ApiError(404, 'there is no such mute, or no longer');
+        throw new ApiError(404, 'there is no such mute; it may have been removed');
       return { removed: id };
     },
   },
