@@ -49,7 +49,7 @@ export function createPastEvents(costs: (id: string) => boolean, beginning: read
       if (newNormal !== undefined || costs(event.id))
         add({ ...spanOf(event), id: event.id, ...(newNormal && { newNormal }) });
     },
-    /** Adds the events of several devices that are over, and returns all events. */
+    /** Adds those of the reported events of several devices that are over. Returns the reported events. */
     noteGroups(reported: readonly AnomalyEvent[]): readonly AnomalyEvent[] {
       for (const event of reported)
         if (event.status === 'closed' && costs(event.id) && !events.some(({ id }) => id === event.id))

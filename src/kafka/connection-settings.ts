@@ -7,7 +7,6 @@ import type { SectionRule } from '../schema/rule';
 export const authoritiesDoc =
   'File of certificate authorities (PEM) to trust. Empty: the authorities that Node trusts.';
 
-/** Path of an optional file. */
 export const optionalFile = (doc: string) => path({ doc, default: '' }, { empty: true });
 
 const security = {

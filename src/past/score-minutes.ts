@@ -4,7 +4,6 @@
  */
 import type { WitnessedRecord } from '../domain/witnessed-record';
 
-/** One minute. */
 export interface MinuteScore {
   /** Start of the minute, Unix ms. */
   at: number;

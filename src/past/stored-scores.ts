@@ -7,7 +7,6 @@ import { createStateStore } from '../state/store';
 import { fileState } from '../system/file-system';
 import { createScoreMinutes, minuteColumns, type ScoreMinutes } from './score-minutes';
 
-/** The scores of a device. */
 export interface DeviceScores {
   key: string;
   partition: number;

@@ -30,7 +30,6 @@ export interface DaemonParts {
   version: string;
   log: Logger;
   setLogLevel: RootLogger['setLevel'];
-  /** Files of the configuration. */
   files: ConfigurationFiles;
   /** Trains one detector in a separate process, with the settings in force at that time. */
   runTraining: (detector: string, inForce: () => Settings) => RunTraining;

@@ -87,7 +87,6 @@ export function createReload(options: ReloadOptions) {
     look: (): Promise<void> => next(look),
     /** Reads the files now, whether or not they have changed. */
     now: (): Promise<void> => next(async () => read(await files.hash())),
-    /** The settings in force. */
     settings: (): Settings => inForce,
     async stop(): Promise<void> {
       await poll?.stop();

@@ -67,7 +67,7 @@ export async function openReportedEvents(options: ReportedEventsOptions) {
   metrics.openEvents.from(() => {
     const most = daemon().metrics.openEvents;
     const listed = open(most);
-    // A list below the limit is complete.
+    // A list with fewer events than the limit is complete.
     return { listed, others: listed.length < most ? 0 : states.open - listed.length };
   });
   cleanup.add('open events', () => metrics.openEvents.from(() => ({ listed: [], others: 0 })));

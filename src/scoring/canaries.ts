@@ -24,7 +24,7 @@ export interface CanaryStretch extends RecordColumns {
   known: number;
   /** Memory before that row; absent = the memory at the end of the history. */
   memory?: MemorySnapshot | undefined;
-  /** First row to put a fault into. At least a window of records precedes it, live and in training. */
+  /** First row to put a fault into. A fault sees as many earlier rows live as in training: a window. */
   from: number;
 }
 

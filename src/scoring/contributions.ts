@@ -11,7 +11,6 @@ import { tf } from '../tensor';
 export interface ChannelMap {
   /** A window of records, or an image. */
   readonly kind: 'window' | 'image';
-  /** Number of channels. */
   readonly channels: number;
   /** Contribution of each channel to the statistic `reconstruction`. Shape [batch, values of a window] → [batch, channels]. */
   sum(perValue: tf.Tensor2D): tf.Tensor2D;

@@ -18,8 +18,8 @@ const [cellsOfTiles, leastPitch] = [224, 16];
 
 /**
  * Cells of a map: `pitch` pixels wide and high, except the last ones.
- * @returns `deviation`: that of the Gaussian that smooths the map, in cells; it is the side of a cell of the coarsest map that
- * the model reads
+ * @returns `deviation`: that of the Gaussian that smooths the map, in cells. It is 1/56 of the longer side of the model's input,
+ * tile or image
  */
 export function mapGrid({ width, height, tile = 0 }: ImageShape): {
   pitch: number;
@@ -104,7 +104,7 @@ function createFeatureReader(image: ImageShape): {
   const ys = [...new Set(boxes.map(({ y }) => y))];
   const ofX = sharesAlong(image.width, map.across, map.pitch, xs, shape.width / across, across);
   const ofY = sharesAlong(image.height, map.down, map.pitch, ys, shape.height / down, down);
-  /** Index of the first cell of a row within a tile. */
+  /** Index of the first cell of features of tile `tileX` in a row over all tiles. */
   const rowAt = (row: number, tileX: number): number =>
     ((Math.floor(row / down) * xs.length + tileX) * down + (row % down)) * across;
 

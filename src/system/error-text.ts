@@ -1,6 +1,5 @@
 /** Text of a thrown value, which may be any value. */
 
-/** The message of an error. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

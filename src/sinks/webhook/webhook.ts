@@ -16,7 +16,6 @@ import { parseTemplate, standardTemplate } from './template';
 
 export interface WebhookSettings extends EndpointSettings {
   url: string;
-  /** File with the URL. */
   urlFile: string;
   /** Path of the template; empty = the standard body. */
   template: string;

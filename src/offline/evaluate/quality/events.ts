@@ -83,7 +83,6 @@ export function eventShares(
   };
 }
 
-/** Columns of one device. */
 interface DeviceColumns {
   labels: Uint8Array;
   flags: Uint8Array;

@@ -46,7 +46,7 @@ export interface Proposal {
   doubts: Readonly<Record<string, readonly string[]>>;
 }
 
-/** Largest share of the devices whose partition may change. */
+/** Share of the devices with records in several partitions above which a person should check the key. */
 const maxScattered = 0.05;
 /** Share of the records above which a file is not in order of time. */
 const maxBackwards = 0.2;

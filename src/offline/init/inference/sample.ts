@@ -94,7 +94,6 @@ export const nameOf = ({ path }: Pick<Column, 'path'>): string => path.at(-1) ??
 export const isNumber = (value: unknown): value is number =>
   typeof value === 'number' && Number.isFinite(value);
 
-/** Counts of the kinds of values of a column. */
 export function countKinds({ values }: Column) {
   let [numbers, texts, booleans, lists, absent] = [0, 0, 0, 0, 0];
   for (const value of values) {

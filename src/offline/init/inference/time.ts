@@ -108,7 +108,7 @@ function tryTimes(column: Column, isNamed: boolean): Reading | { reason: string 
       return {
         reason: `seems to be the serial date of a spreadsheet, got ${numbers[0]}; write it as ISO 8601`,
       };
-    // Fractions are a time since some start, not a date. Whole numbers may be row numbers, and are not reported.
+    // Fractions are a time since some start, in seconds. Whole numbers may be row numbers, so they are no time.
     if (numbers.some((value) => !Number.isInteger(value))) return { format: 's', timeZone: '' };
   }
   return looksLikeDate || isTimely ? { reason: stated.reason } : undefined;
