@@ -5,7 +5,7 @@ import type { DeviceLinks } from '../domain/recency';
 import type { Detector } from '../scoring/detector';
 import type { DeviceMemory } from '../scoring/memory';
 import type { BaselinesStart } from './snapshot';
-import type { BaselinePolicy, RecordedBaseline } from './rules';
+import type { BaselinePolicy, RecordedBaseline, RecordedBaselines } from './rules';
 
 export interface PartitionBaselines {
   /**
@@ -52,19 +52,21 @@ export function createVersionBaselines(start: BaselinesStart, detector: Detector
 /**
  * Baselines that follow the records; but if a detection recorded the baseline that its record was scored with, that one is
  * used.
- * @param recordedAt the baseline in the detection of the record at an offset
  */
 export function createRecordedBaselines(
   followed: PartitionBaselines,
-  recordedAt: (offset: bigint) => RecordedBaseline | undefined,
+  partition: number,
+  recorded: RecordedBaselines,
 ): PartitionBaselines {
+  const from = recorded.from(partition);
   return {
     of(key, offset, links) {
-      const memory = followed.of(key, offset, links);
-      const recorded = recordedAt(BigInt(offset));
-      return recorded === undefined ? memory : createRecordedMemory(recorded, memory);
+      const memory = BigInt(offset) < from ? undefined : followed.of(key, offset, links);
+      const baseline = recorded.at(partition, BigInt(offset));
+      return baseline === undefined ? memory : createRecordedMemory(baseline, memory);
     },
-    lacks: (key, offset) => recordedAt(BigInt(offset)) === undefined && followed.lacks(key, offset),
+    lacks: (key, offset) =>
+      recorded.at(partition, BigInt(offset)) === undefined && followed.lacks(key, offset),
     copyOf: () => undefined,
   };
 }

@@ -80,7 +80,7 @@ export function createPartitionState(topic: string, partition: number, rules: St
     get baselines(): PartitionBaselines | undefined {
       const { baselines } = contents;
       if (recorded === undefined || baselines === undefined) return baselines;
-      return createRecordedBaselines(baselines, (offset) => recorded(partition, offset));
+      return createRecordedBaselines(baselines, partition, recorded);
     },
     /**
      * The last offset before `liveFrom` that a usable state includes, in memory or in the store. Reading can continue after it.

@@ -42,6 +42,13 @@ export interface RecordedBaseline {
   runs: number;
 }
 
+export interface RecordedBaselines {
+  /** The baseline in the detection of the record at an offset; undefined if the record has none. */
+  at(partition: number, offset: bigint): RecordedBaseline | undefined;
+  /** Offset from which on the version follows the records of a partition. */
+  from(partition: number): bigint;
+}
+
 export interface StateRules {
   shape: WindowShape;
   windows: WindowLimits;
@@ -49,7 +56,7 @@ export interface StateRules {
   /** If absent, baselines are not followed. */
   baselines?: BaselinePolicy | undefined;
   /** Baselines recorded with the detections of past records, if there are any. */
-  recordedBaselines?: (partition: number, offset: bigint) => RecordedBaseline | undefined;
+  recordedBaselines?: RecordedBaselines;
   /** Labels known at present; absent = none. */
   labels?: () => readonly Label[];
   /** Called when a label is found that has an effect on an event. */

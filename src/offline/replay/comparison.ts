@@ -2,6 +2,7 @@
 import type { DetectorSettings } from '../../config/settings';
 import type { Detection } from '../../domain/detection';
 import { encodeDetection } from '../../sinks/kafka/messages';
+import type { Beginnings } from './beginnings';
 import type { Derivation } from './derivation';
 import type { RecordedDetection, RecordedDetections } from './recorded';
 
@@ -15,7 +16,10 @@ function createCounts(records: number) {
     different: 0,
     /** The model version does not exist, or was trained with other settings. */
     withoutVersion: 0,
-    /** Windows lack records before the range, or lacked records when the detection was recorded. */
+    /**
+     * Windows lack records before the range, or lacked records when the detection was recorded; or no detection was recorded, and
+     * the version came into use at an unknown record.
+     */
     incomplete: 0,
     /** No detection was recorded, and none was derived that the sink would write. */
     quiet: 0,
@@ -86,6 +90,7 @@ export function compare(
   origins: readonly string[],
   derivations: ReadonlyMap<string, Derivation>,
   candidates: ReadonlyMap<string, readonly string[]>,
+  beginnings: Beginnings,
 ) {
   const counts = createCounts(origins.length);
   const differences: Difference[] = [];
@@ -96,8 +101,9 @@ export function compare(
   const writesAll = sinks.kafka.emit === 'all';
   const isWritten = ({ anomalous }: Detection): boolean => writesAll || anomalous;
   /** Whether the original detection may not have been written. The existence of detections does not depend on baselines. */
-  const isDoubtful = ({ incomplete = [] }: Detection): boolean =>
-    writesAll ? incomplete.includes('window') : incomplete.length > 0;
+  const isDoubtful = ({ incomplete = [], modelVersion, origin: { partition } }: Detection): boolean =>
+    beginnings.get(modelVersion)?.get(partition)?.isExact === false ||
+    (writesAll ? incomplete.includes('window') : incomplete.length > 0);
 
   function note(difference: Difference): void {
     if (differences.length < maxDifferences) differences.push(difference);

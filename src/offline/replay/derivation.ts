@@ -12,6 +12,7 @@ import { linearMean, meaned, meanOf } from '../../scoring/statistics';
 import type { RecordedBaseline } from '../../state/rules';
 import type { BundleFiles } from '../../store/bundle';
 import { createOfflinePipeline, createOfflineStates } from '../pipeline';
+import type { Beginnings } from './beginnings';
 import type { RecordedDetection, RecordedDetections, ReplayedPartition } from './recorded';
 
 export interface DerivationParts {
@@ -29,13 +30,13 @@ export type Derivation = Awaited<ReturnType<typeof derive>>;
 const batchRecords = 1_000;
 
 /**
- * @param baselines recorded with the detections, or derived from the messages
+ * @param baselines recorded with the detections, and followed from these beginnings on; or 'followed' from the first message on
  * @throws ModelVersionError if the version cannot be used
  */
 export async function derive(
   { settings, engines, readVersion, partitions, recorded }: DerivationParts,
   version: string,
-  baselines: 'recorded' | 'followed',
+  baselines: Beginnings | 'followed',
 ) {
   const recordDecoder = createRecordDecoder(settings);
   const files = await readVersion(version);
@@ -47,14 +48,18 @@ export async function derive(
     /** Detections by `partition/offset`. */
     const detections = new Map<string, Detection>();
     // Baselines depend on all records since the version came into use, but a detection records the part that its score needs.
-    const recordedBaselines = (partition: number, offset: bigint) => {
-      const detection = recorded.get(`${partition}/${offset}`)?.[0];
-      return detection && recordedBaseline(detector.state, detection);
+    const recordedBaselines = {
+      at(partition: number, offset: bigint) {
+        const detection = recorded.get(`${partition}/${offset}`)?.[0];
+        return detection && recordedBaseline(detector.state, detection);
+      },
+      from: (partition: number) =>
+        baselines === 'followed' ? 0n : (baselines.get(version)?.get(partition)?.offset ?? 0n),
     };
-    const changes = baselines === 'recorded' ? { recordedBaselines } : {};
+    const changes = baselines === 'followed' ? {} : { recordedBaselines };
     const active = { detector, threshold, eventBar };
     const thresholds =
-      baselines === 'recorded' ? thresholdsInForce(recorded, version, threshold) : () => () => threshold;
+      baselines === 'followed' ? () => () => threshold : thresholdsInForce(recorded, version, threshold);
     const handle = createOfflinePipeline({
       settings,
       recordDecoder,

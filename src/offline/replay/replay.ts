@@ -3,6 +3,7 @@ import type { FalseAlarmTarget } from '../../calibration/threshold';
 import type { Detection } from '../../domain/detection';
 import { ModelVersionError } from '../../errors';
 import { countAlarms, countAlarmsAt, type SupposedAlarms } from './alarms';
+import { beginningsOf } from './beginnings';
 import { candidateVersions, compare } from './comparison';
 import { derive, type Derivation, type DerivationParts } from './derivation';
 
@@ -34,17 +35,18 @@ export async function replay(parts: ReplayParts) {
 
   const unusable: Record<string, string> = {};
   const derivations = new Map<string, Derivation>();
+  const beginnings = beginningsOf(origins, recorded);
   const candidates = candidateVersions(origins, recorded, parts.currentVersion);
   try {
     for (const version of new Set([...Object.keys(versions), ...[...candidates.values()].flat()])) {
       try {
-        derivations.set(version, await derive(parts, version, 'recorded'));
+        derivations.set(version, await derive(parts, version, beginnings));
       } catch (error) {
         if (!(error instanceof ModelVersionError)) throw error;
         unusable[version] = error.message;
       }
     }
-    const compared = compare(settings, recorded, origins, derivations, candidates);
+    const compared = compare(settings, recorded, origins, derivations, candidates, beginnings);
     return {
       engine: [...derivations.values()][0]?.detector.engine ?? parts.engines.scoring.name,
       /** Number of recorded detections by model version. */

@@ -193,10 +193,16 @@ function readSeries(series: unknown, { from, to, step }: StepRange, failed: (wha
       throw failed('the answer has no series of numbers');
     const time = Math.round(at * 1000);
     if (time < from || time > to || (time - from) % step !== 0)
-      throw failed(`the answer has a value at ${new Date(time).toISOString()}, which was not asked for`);
+      throw failed(`the answer has a value at ${writeTime(time)}, which was not asked for`);
     return [time, value];
   });
   return { labels: metric, samples };
+}
+
+/** @param time Unix ms, perhaps beyond what a date can be */
+function writeTime(time: number): string {
+  const date = new Date(time);
+  return Number.isNaN(date.getTime()) ? `${time / 1000} s` : date.toISOString();
 }
 
 function isLabels(metric: unknown): metric is Record<string, string> {

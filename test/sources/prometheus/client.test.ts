@@ -96,6 +96,7 @@ test.each([
   ['a partial answer', success([], { isPartial: true }), 'partial: a storage node is unavailable'],
   ['native histograms', success([{ metric: {}, histograms: [[20, {}]] }]), 'apply histogram_quantile'],
   ['another time', success([{ metric: {}, values: [[25, '1']] }]), 'a value at 1970-01-01T00:00:25.000Z'],
+  ['no time', success([{ metric: {}, values: [[-9e12, '1']] }]), 'a value at -9000000000000 s'],
   ['something else', success([{ metric: {}, values: ['1'] }]), 'no series of numbers'],
   [
     '50,000 series',
