@@ -38,7 +38,7 @@ test('the stream has devices that fall silent', async () => {
 });
 
 testInterruptions([['baselines', { baselines: true }]], 8);
-testMarks(6);
+testMarks(6, 4);
 
 test('a new consumer group lacks nothing, however far it reads back', async () => {
   const partition = createPartition(createStream(300, 1), { warmUpRecords: 10, low: 50 });

@@ -49,4 +49,4 @@ describe('a partition that another process has scored with a newer version', () 
   });
 });
 
-testVersionChanges(10);
+testVersionChanges(10, 4);
