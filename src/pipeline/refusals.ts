@@ -30,9 +30,9 @@ const settingsOf: Readonly<Partial<Record<RejectReason, string>>> = {
 /** Longest example in a text, characters. */
 const exampleLength = 200;
 
-/** The message of a rejected record, after the name of its file if it is an image of a folder. */
-export function exampleOf(message: string, { file }: Origin): string {
-  return file === undefined ? message : `${file}: ${message}`;
+/** The message of a rejected record, after where it is: the file of an image, or `topic:partition:offset`, as `--offset` takes it. */
+export function exampleOf(message: string, { file, topic, partition, offset }: Origin): string {
+  return `${file ?? `${topic}:${partition}:${offset}`}: ${message}`;
 }
 
 export class Refusals {

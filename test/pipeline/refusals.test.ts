@@ -22,8 +22,8 @@ test('a long example is cut', () => {
   expect(refusals.describe()[0]!.length).toBeLessThan(250);
 });
 
-test('an example of an image names its file, so that a person finds it in the folder', () => {
+test('an example names the record, and an image its file, so that a person finds it', () => {
   const origin = { topic: 'parts', partition: 0, offset: '7' };
   expect(exampleOf('cut off', { ...origin, file: 'left/0007.png' })).toBe('left/0007.png: cut off');
-  expect(exampleOf('cut off', origin)).toBe('cut off');
+  expect(exampleOf('cut off', origin)).toBe('parts:0:7: cut off');
 });

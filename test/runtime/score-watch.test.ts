@@ -48,7 +48,7 @@ test.each<[string, Partial<Counts>, RejectReason | undefined, string]>([
     'rejected',
     {},
     'not_a_number',
-    'rejected: 100 not_a_number (channel "flow" must be a number, got "10.09")',
+    'rejected: 100 not_a_number (t:0:0: channel "flow" must be a number, got "10.09")',
   ],
   [
     'of devices without a window',
@@ -126,7 +126,11 @@ describe('reports', () => {
     expect(lines[2]).toMatchObject({
       level: 'warn',
       message: 'records were rejected',
-      fields: { rejected: 10, received: 10, reasons: [expect.stringContaining('10 out_of_order (channel')] },
+      fields: {
+        rejected: 10,
+        received: 10,
+        reasons: [expect.stringContaining('10 out_of_order (t:0:0: channel')],
+      },
     });
   });
 
