@@ -124,7 +124,7 @@ test('encode names the records that are left out, by reason with one example eac
     records: 53,
     reasons: [
       expect.stringMatching(/^2 not_json \(.*; see record\.format\)$/),
-      expect.stringMatching(/^1 not_a_number \(channel "flow" .*"high"/),
+      expect.stringMatching(/^1 not_a_number \(.*odd\.ndjson:0:4: channel "flow" .*"high"/),
       expect.stringMatching(/^1 duplicate \(key "a" has a second record at 2026-01-01/),
     ],
   });

@@ -100,7 +100,7 @@ test.each<[string, (i: number) => object, string[]]>([
   [
     'not_a_number',
     () => ({ values: { flow: '10.09' } }),
-    ['600 not_a_number (channel "flow"', 'got "10.09"'],
+    ['600 not_a_number (t:0:0: channel "flow"', 'got "10.09"'],
   ],
   [
     'timestamp_in_future',
