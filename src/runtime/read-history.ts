@@ -255,7 +255,7 @@ async function readOlder(
 }
 
 /** Settings to read the file with, where they differ from those of the source. */
-function asInFile(settings: DetectorSettings): DetectorSettings {
+export function asInFile(settings: DetectorSettings): DetectorSettings {
   const { fields, record, training } = settings;
   if (isCsv(training.historyFrom.path)) return { ...settings, fields: { ...fields, ...csvFields } };
   if (record.kind !== 'image') return settings;

@@ -10,6 +10,7 @@ import { ok, wrong, type Finding } from './finding';
 import { examineKafka } from './kafka/kafka';
 import { examineMemory } from './memory';
 import { examinePast } from './past';
+import { examineRecords } from './records';
 import { examineServices } from './services';
 import { examineStore, examineStored } from './store';
 
@@ -38,6 +39,7 @@ export async function examine({
     const own = [
       ...kafka.findings,
       ...(await examineServices(settings, now())),
+      ...(await examineRecords(settings, now())),
       ...(await examineFiles(settings)),
       examineMemory(settings, kafka.partitions),
       ...(await examineStored({ settings, daemon, openSession })),
@@ -48,14 +50,10 @@ export async function examine({
   return findings;
 }
 
-async function examineFiles({ source, sinks, training }: DetectorSettings): Promise<Finding[]> {
+async function examineFiles({ sinks, training }: DetectorSettings): Promise<Finding[]> {
   const findings: Finding[] = [];
-  const read = async (key: string, path: string): Promise<void> => {
-    if (path !== '') findings.push(await examineFile(key, path));
-  };
-  if (source.kind === 'file') await read('source.file.path', source.file.path);
-  await read('training.historyFrom.path', training.historyFrom.path);
-  await read('training.labels.file', training.labels.file);
+  const { file: labels } = training.labels;
+  if (labels !== '') findings.push(await examineFile('training.labels.file', labels));
   const { deadLetters } = sinks.file;
   if (deadLetters !== '') {
     const folder = dirname(deadLetters);
