@@ -119,6 +119,22 @@ test('topics that are written are created on demand, with the partitions of the 
   expect(after.of(`retention of ${topic}`)[0]!.message).toMatch(/for ever/);
 });
 
+test('a topic whose messages are all older than what trainings read', async () => {
+  const days = (n: number): string => String(Date.now() - n * 86_400_000);
+  const topic = await broker.createTopic({ partitions: 2, config: { 'retention.ms': '-1' } });
+  const ageOf = async () => {
+    const { of } = await doctor({ kafka: `${plain()}, topic: ${topic}` });
+    return of(`topic ${topic}`).map(({ level, message }) => `${level}: ${message}`);
+  };
+  await broker.produce(topic, [{ value: '1', partition: 0, timestamp: days(20) }]);
+  expect(await ageOf()).toEqual([
+    expect.stringMatching(/^ok: can be read: 2 partitions, 1 message, the oldest of 20 days ago$/),
+    expect.stringMatching(/^warning: no message is of the last 14d \(training\.history\): /),
+  ]);
+  await broker.produce(topic, [{ value: '2', partition: 1, timestamp: days(13) }]);
+  expect(await ageOf()).toEqual([expect.stringMatching(/^ok: /)]);
+});
+
 test('a topic that does not exist, and one like it that does', async () => {
   const topic = await topicOf(1);
   const { of, code } = await doctor({ kafka: `${plain()}, topic: ${topic}x` });

@@ -1,5 +1,6 @@
 /** Checks whether the topic that is read exists, may be read, and has messages. */
 import { didYouMean, nearest } from '../../../schema/suggest';
+import { formatDuration } from '../../../schema/durations';
 import { firstLineOf } from '../../../system/error-text';
 import { count, durationText } from '../../wording';
 import { ok, warning, wrong } from '../finding';
@@ -12,7 +13,7 @@ const maxProbes = 10;
 /** @param now Unix ms */
 export async function examineReadTopic(
   { admin, rights, topics, commands, report }: Cluster,
-  { topic }: Reading,
+  { topic, historyMs, historyFrom }: Reading,
   now: number,
 ): Promise<{ partitions: number | undefined; isReadable: boolean }> {
   const subject = `topic ${topic}`;
@@ -54,6 +55,19 @@ export async function examineReadTopic(
     report(
       ok(subject, `can be read: ${count(partitions, 'partition')}, ${count(messages, 'message')}${age}`),
     );
+    const starts = historyFrom === '' ? await admin.fetchTopicOffsetsByTimestamp(topic, now - historyMs) : [];
+    const isOld = starts.every(({ partition, offset }) => {
+      const high = bounds.find((one) => one.partition === partition)?.high;
+      return high === undefined || BigInt(offset) >= BigInt(high);
+    });
+    if (starts.length > 0 && isOld)
+      report(
+        warning(
+          subject,
+          `no message is of the last ${formatDuration(historyMs)} (training.history): there is nothing to train on until new ones come`,
+          'increase training.history, or set training.historyFrom',
+        ),
+      );
   }
   return { partitions, isReadable: true };
 }
