@@ -3,8 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { decodeSafetensors } from '../tensor';
 import type { Register } from './context';
 import { openDetector } from './detector';
-import { jsonText, trainingCommand, type TrainingOptions } from './options';
+import { trainingCommand, type TrainingOptions } from './options';
 import { trainVersion } from './train-version';
+import { describeVersion } from './version-summary';
 
 export const register: Register = (program, context) => {
   trainingCommand(
@@ -16,10 +17,10 @@ export const register: Register = (program, context) => {
     .action(async (path: string, file: string, options: TrainingOptions) => {
       const opened = await openDetector(path, options, context);
       const { tensors } = decodeSafetensors(await readFile(file));
-      const { version, report } = await trainVersion(opened, options, {
+      const result = await trainVersion(opened, options, {
         weights: tensors,
         onProgress: () => undefined,
       });
-      context.stdout.write(`${opened.detector.detector}: version ${version}\n${jsonText(report)}`);
+      context.stdout.write(describeVersion(opened, result));
     });
 };

@@ -8,8 +8,9 @@ import { collapsedLevels } from '../training/report';
 import { decisiveStretches, type TailStretch } from '../training/tail-stretches';
 import { exitCodes, type Register } from './context';
 import { openDetector } from './detector';
-import { jsonText, trainingCommand, type TrainingOptions } from './options';
+import { trainingCommand, type TrainingOptions } from './options';
 import { trainVersion } from './train-version';
+import { describeVersion } from './version-summary';
 
 /** Options of a training that the daemon starts. */
 interface ChildOptions {
@@ -38,7 +39,7 @@ export const register: Register = (program, context) => {
       if (options.child !== true && channels.length > 0) log.info('training started', { channels });
       try {
         const began = performance.now();
-        const { version, report } = await trainVersion(opened, options, {
+        const result = await trainVersion(opened, options, {
           coldStart: options.coldStart === true,
           onTrial: options.onTrial === true,
           onHistory({ records, rejected, reasons, part }) {
@@ -54,6 +55,7 @@ export const register: Register = (program, context) => {
             if (asJson) stdout.write(formatTrainingMessage({ type: 'progress', ...progress, secondsLeft }));
           },
         });
+        const { version, report } = result;
         const { graphProblem: reason, released, counters, seasons } = report;
         const levels = collapsedLevels(report);
         if (report.historyFrom !== undefined)
@@ -85,7 +87,7 @@ export const register: Register = (program, context) => {
             { stretches: decisive.map(stretchFields) },
           );
         if (asJson) stdout.write(formatTrainingMessage({ type: 'published', version }));
-        else stdout.write(`${detector}: version ${version}\n${jsonText(report)}`);
+        else stdout.write(describeVersion(opened, result));
       } catch (err) {
         if (!asJson) throw err;
         stdout.write(formatTrainingMessage(failureMessage(err)));
