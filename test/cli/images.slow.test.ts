@@ -71,7 +71,7 @@ afterAll(removeFolders);
 test('a folder of PNG files is trained on; the model draws images and encodes those it has seen', async () => {
   const trained = await vaemon('train', inFolder('camera.yaml'));
   expect(trained).toMatchObject({ code: 0 });
-  expect(trained.out).toMatch(/^camera: version \S+Z\n  records   \d+, from .*; 1 rejected\n  windows /);
+  expect(trained.out).toMatch(/^camera: version \S+Z\n {2}records {3}\d+, from .*; 1 rejected\n {2}windows /);
   const report = /report +(\S+)$/m.exec(trained.out)![1]!;
   const { detectionPower, ...others } = JSON.parse(await readFile(report, 'utf8')) as {
     detectionPower: DetectionPower;
