@@ -80,8 +80,29 @@ test('a column of a CSV file that is 0 or 1 and called anomaly is a label, and c
     { field: '', reason: 'it looks like an index: it counts records' },
     { field: 'row', reason: 'it looks like an index: it counts records' },
     { field: 'anomaly', reason: 'it looks like a label: 1 for anomalous records' },
-    { field: 'machine_status', reason: expect.stringContaining('report faults') as string },
+    {
+      field: 'machine_status',
+      reason: expect.stringContaining('report faults, by its value "NORMAL"') as string,
+    },
   ]);
+});
+
+test.each([
+  ['mode', ['Normal', 'Eco'], undefined],
+  ['mode', ['Normal', 'Eco', 'Fault'], 'it seems to report faults, by its value "Fault"'],
+  ['comment', ['Normal', 'Eco'], 'it seems to report faults, by its value "Normal"'],
+  ['alarm_text', ['a', 'b'], 'it seems to report faults, by its name'],
+])('whether %s with the texts %j is a mode or reports faults', (field, texts, reason) => {
+  const records = Array.from({ length: 200 }, (_, i) => ({
+    timestamp: new Date(t0 + i * 1000).toISOString(),
+    pressure: Math.sin(i),
+    [field]: texts[Math.floor(i / 20) % texts.length],
+  }));
+  const { unused, conditions } = infer(sampleOf(records));
+  expect(conditions).toHaveLength(reason === undefined ? 1 : 0);
+  expect(unused.map(({ reason: why }) => why)).toEqual(
+    reason === undefined ? [] : [expect.stringContaining(reason)],
+  );
 });
 
 test('a device that only the times reveal is found without a telling name, and marked', () => {

@@ -47,8 +47,10 @@ const modeName =
 /** Names of fields that report faults. A model conditioned on such a field treats a fault as one more normal mode. */
 const verdictName =
   /status|alarm|alert|error|err|fault|fail|warn|quality|health|label|anomal|outlier|severity/i;
-const verdictValue =
-  /^(ok|nok|error|fault|fail(ed|ure)?|alarm|warn(ing)?|broken|anomal(y|ous)|normal|abnormal|defect|good|bad)$/i;
+const faultValue =
+  /^(nok|error|fault|fail(ed|ure)?|alarm|warn(ing)?|broken|anomal(y|ous)|abnormal|defect|bad)$/i;
+/** Values that report no fault. A mode may be called so, too: normal, eco, boost. */
+const goodValue = /^(ok|normal|good)$/i;
 const timeName = /(^|[^a-z])(ts|time|timestamp|datetime|date)([^a-z]|$)|(time|timestamp)(_?ms|_?ns)?$/i;
 
 /** A category with more values identifies things, not modes; this is the default of `maxValues`. */
@@ -157,14 +159,20 @@ function roleOfTexts(column: Column, rows: readonly number[][]): Omit<Role, 'col
   if (distinct.size === 1) return unused('it is the same in all records');
   if (versionName.test(name)) return unused('it looks like a version');
   if (rows.length > 1 && isConstantPerDevice(column, rows)) return unused('it is constant for each device');
-  const isVerdict = verdictName.test(name) || [...distinct].some((value) => verdictValue.test(String(value)));
-  if (isVerdict)
-    return unused('it seems to report faults: with it as a condition, they would count as normal');
+  const isMode = modeName.test(name);
+  const verdict = [...distinct].find((value) => {
+    const text = String(value).trim();
+    return faultValue.test(text) || (!isMode && goodValue.test(text));
+  });
+  if (verdict !== undefined || verdictName.test(name)) {
+    const sign = verdict === undefined ? 'by its name' : `by its value ${JSON.stringify(verdict)}`;
+    return unused(`it seems to report faults, ${sign}: with it as a condition, they would count as normal`);
+  }
   if (present.length < minPerCategory * distinct.size) return unused('its values have too few records each');
   return {
     kind: 'condition',
     reason: '',
-    ...(!modeName.test(name) && { doubt: 'a text with few values that change within a device' }),
+    ...(!isMode && { doubt: 'a text with few values that change within a device' }),
   };
 }
 
