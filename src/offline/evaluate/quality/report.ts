@@ -48,7 +48,7 @@ export function createReport(all: readonly ScoredSeries[], targets: readonly num
     /** PR-AUC of the surprise and of its statistics; undefined if no series has both labels and statistics. */
     rank: rankOfAll(judged),
     /** The records on which alarms were counted. */
-    countedOn: labelled ? 'normal records' : 'all records',
+    countedOn: labelled ? 'normal records' : 'records, normal or not',
     /** Alarms by target, the smallest target last. */
     alarms: [...new Set(targets)]
       .sort((a, b) => b - a)
