@@ -14,6 +14,8 @@ export interface PartitionWriterOptions {
   /** Creates a producer with the transactional id of the partition. */
   createProducer: () => Producer;
   readCommitted: () => Promise<bigint>;
+  /** The broker aborts a transaction that is open for longer than this, ms. */
+  transactionTimeoutMs: number;
   onTransaction: (result: TransactionResult) => void;
 }
 
@@ -73,12 +75,36 @@ export class PartitionWriter {
   /**
    * Writes messages and moves the group's offset to `to`, in requests of at most `requestBytes`.
    * @throws RequestTooLarge if the broker rejects one for its size
+   * @throws Error after the time of a transaction: kafkajs may wait without end for a broker that has changed
    */
   async commit(outgoing: readonly Outgoing[], to: bigint, requestBytes: number): Promise<void> {
-    const { topic, partition, groupId, onTransaction } = this.options;
+    const { onTransaction, transactionTimeoutMs } = this.options;
     const transaction = this.begun ?? (await this.producer.transaction());
     this.begun = undefined;
     this.isUncertain = true;
+    try {
+      const work = this.run(transaction, outgoing, to, requestBytes);
+      if (!(await settledWithin(work, transactionTimeoutMs)))
+        throw new Error(
+          `a transaction of ${this.name} has not ended within ${transactionTimeoutMs / 1000} s`,
+        );
+      await work;
+    } catch (error) {
+      onTransaction('failed');
+      throw error;
+    }
+    this.isUncertain = false;
+    this.reached = to;
+    onTransaction('committed');
+  }
+
+  private async run(
+    transaction: Transaction,
+    outgoing: readonly Outgoing[],
+    to: bigint,
+    requestBytes: number,
+  ): Promise<void> {
+    const { topic, partition, groupId } = this.options;
     try {
       const partitions = [{ partition, offset: String(to) }];
       // Offsets come first: this request is repeated while the broker finishes the previous transaction, and should be small.
@@ -88,15 +114,11 @@ export class PartitionWriter {
       for (const request of inRequests(outgoing, requestBytes)) await this.send(transaction, request);
       await transaction.commit();
     } catch (error) {
-      onTransaction('failed');
       // An open transaction blocks read_committed consumers. If the abort fails, the next producer or the timeout ends the
       // transaction.
       if (transaction.isActive()) await transaction.abort().catch(() => undefined);
       throw error;
     }
-    this.isUncertain = false;
-    this.reached = to;
-    onTransaction('committed');
   }
 
   async close(): Promise<void> {

@@ -60,6 +60,7 @@ export function createTransactionalSink(options: TransactionalSinkOptions) {
       createProducer: () =>
         createProducer(kafka, { transactionalId, transactionTimeout: transactionTimeoutMs }),
       readCommitted: async () => (await offsets.read(topic, [partition]))[0]!,
+      transactionTimeoutMs,
       onTransaction,
     });
     writers.set(transactionalId, writer);

@@ -6,17 +6,19 @@ import type { DetectionBatch } from '../../../src/sinks/sink';
 const broken = (type: string) => Object.assign(new Error(type), { type });
 
 /** A cluster with one group; steps of transactions fail as scripted, and a lost answer may still commit. */
-function createTest() {
+function createTest({ transactionTimeoutMs = 60_000 } = {}) {
   const calls: string[] = [];
   const results: string[] = [];
   const failures = new Map<string, Error[]>();
   let committed = '-1';
   let commitsAnyway = false;
   let producers = 0;
+  let hanging: string | undefined;
 
   async function step(name: string, detail = ''): Promise<void> {
     await Promise.resolve();
     calls.push(`${name} ${detail}`.trim());
+    if (name === hanging) await new Promise(() => undefined);
     const failure = failures.get(name)?.shift();
     if (failure !== undefined) throw failure;
   }
@@ -52,6 +54,7 @@ function createTest() {
     kafka: kafka as unknown as Kafka,
     settings: { detectionsTopic: 'd', deadLetterTopic: 'l', emit: 'all' },
     groupId: 'g',
+    transactionTimeoutMs,
     onTransaction: (result) => results.push(result),
   });
   return {
@@ -59,6 +62,7 @@ function createTest() {
     calls,
     results,
     fail: (name: string, ...errors: Error[]) => failures.set(name, errors),
+    hangIn: (name: string | undefined) => (hanging = name),
     loseAnswers: () => (commitsAnyway = true),
     setCommitted: (offset: string) => (committed = offset),
   };
@@ -122,6 +126,25 @@ test('a transaction that was aborted is written again', async () => {
   expect(calls).toEqual(['open g/t/0 #2', 'offsets 2', 'send 2', 'commit']);
   expect(results).toEqual(['failed', 'committed']);
 });
+
+test.each(['offsets', 'send', 'commit', 'abort'])(
+  'a transaction that waits without end in %s is given up after its time, and written again',
+  async (name) => {
+    const { sink, calls, results, hangIn, fail } = createTest({ transactionTimeoutMs: 50 });
+    await sink.fence('t', [0]);
+    hangIn(name);
+    if (name === 'abort') fail('send', broken('NOT_LEADER_FOR_PARTITION'));
+    await expect(sink.write(batchOf(0, 2))).rejects.toThrow(
+      /a transaction of t\/0 has not ended within 0\.05 s/,
+    );
+    expect(results).toEqual(['failed']);
+    hangIn(undefined);
+    calls.length = 0;
+    await sink.write(batchOf(0, 2));
+    expect(calls).toEqual(['open g/t/0 #2', 'offsets 2', 'send 2', 'commit']);
+    expect(results).toEqual(['failed', 'committed']);
+  },
+);
 
 test('a group that another process has moved is fenced', async () => {
   const { sink, results, fail, setCommitted } = createTest();
