@@ -1,4 +1,4 @@
-/** A model version that was trained or imported, in a few lines. Its report has the rest. */
+/** Describes a model version that was trained or imported in a few lines. Its report contains the rest. */
 import { join } from 'node:path';
 import { count, iso } from '../offline/wording';
 import type { TrainingResult } from '../runtime/trainer';
@@ -15,7 +15,7 @@ export function describeVersion(
     ...(rejectedRecords > 0 ? [`${number(rejectedRecords)} rejected`] : []),
     ...(excludedRecords > 0 ? [`${number(excludedRecords)} left out`] : []),
   ];
-  const lines: [string, string][] = [
+  const lines: (readonly [string, string])[] = [
     ['records', [`${number(records)}, from ${iso(span.from)} to ${iso(span.to)}`, ...rest].join('; ')],
     [
       'windows',
@@ -26,7 +26,7 @@ export function describeVersion(
           [
             'training',
             `${count(epochs, 'epoch')}, the best is ${bestEpoch}: loss ${validationLoss.toPrecision(4)} nats a window`,
-          ] as [string, string],
+          ] as const,
         ]
       : []),
     ['report', join(settings.daemon.store.path, detector, 'versions', version, 'report.json')],

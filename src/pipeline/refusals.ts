@@ -30,7 +30,7 @@ const settingsOf: Readonly<Partial<Record<RejectReason, string>>> = {
 /** Longest example in a text, characters. */
 const exampleLength = 200;
 
-/** The message of a rejected record, after where it is: the file of an image, or `topic:partition:offset`, as `--offset` takes it. */
+/** The message of a rejected record, after its file if it is an image of a folder, else after `topic:partition:offset`, as `--offset` takes it. */
 export function exampleOf(message: string, { file, topic, partition, offset }: Origin): string {
   return `${file ?? `${topic}:${partition}:${offset}`}: ${message}`;
 }

@@ -86,7 +86,7 @@ test('records that are asked for later are those of the moment when their window
           expect(recordsOf(asked, length)).toBe(recordsOf(expected, length));
           asked.deferred?.end();
         }
-        // At once: an assertion costs more than a record.
+        // One assertion for all records, as an assertion costs more than a record.
         expect(results.later).toEqual(results.atOnce);
       },
     ),

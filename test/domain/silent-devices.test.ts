@@ -271,7 +271,7 @@ test('a watch that goes on from a snapshot reports what the uninterrupted one do
         heard.push({ events: parted.hear(key, time, given), open: parted.open });
         expected.push({ events: whole.hear(key, time, given), open: whole.open });
       });
-      // At once: an assertion costs more than a record.
+      // One assertion for all records, as an assertion costs more than a record.
       expect(heard).toEqual(expected);
       expect(parted.snapshot()).toEqual(whole.snapshot());
       expect(parted.closeAll()).toEqual(whole.closeAll());

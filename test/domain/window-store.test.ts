@@ -305,7 +305,7 @@ describe('a store that goes on from a snapshot', () => {
             whole.copy(key, left);
             parted.copy(key, right);
           });
-          // At once: an assertion costs more than a record.
+          // One assertion for all records, as an assertion costs more than a record.
           expect(told.parted).toEqual(told.whole);
           expect(right).toEqual(left);
           expect(parted.snapshot()).toEqual(whole.snapshot());

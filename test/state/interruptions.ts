@@ -133,7 +133,7 @@ export function testMarks(runs: number, seed?: number): void {
             else if (given.incomplete === undefined) unmarked.push({ given, detection });
             else marked++;
           }
-          // At once: an assertion costs more than a record.
+          // One assertion for all records, as an assertion costs more than a record.
           expect(unmarked.map(({ given }) => given)).toEqual(unmarked.map(({ detection }) => detection));
           const incomplete = all.reduce((sum, { counted }) => sum + counted.incomplete, 0);
           expect(incomplete).toBeGreaterThanOrEqual(missing);

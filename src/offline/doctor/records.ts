@@ -1,8 +1,7 @@
 /** Checks whether the first records of a file can be used, as `train` and `run` read them. */
 import type { DetectorSettings } from '../../config/settings';
-import { DecodeError } from '../../errors';
 import { createRecordDecoder } from '../../pipeline/record-decoder';
-import { exampleOf, Refusals } from '../../pipeline/refusals';
+import { HistoryAccount } from '../../runtime/history-account';
 import { asInFile } from '../../runtime/read-history';
 import { createFileHistory, type FileRecords } from '../../sources/file/file';
 import { firstLineOf } from '../../system/error-text';
@@ -12,7 +11,7 @@ import { ok, warning, wrong, type Finding } from './finding';
 /** Number of records that are read; of images, which take longer, fewer. */
 const examined = { sensor: 200, image: 20 } as const;
 
-/** The file of the source, and that of older records. */
+/** Examines the file of the source, and the file of older records. */
 export async function examineRecords(settings: DetectorSettings, now: number): Promise<Finding[]> {
   const { source, training } = settings;
   const findings: Finding[] = [];
@@ -37,28 +36,29 @@ async function examineFile(
   const most = examined[record.kind];
   const { decode } = createRecordDecoder(settings, { format: 'json' });
   const read = createFileHistory({ path, columns, timestampFormat, timeZone }, most);
-  const refusals = new Refusals();
-  let records = 0;
+  const account = new HistoryAccount(settings);
   try {
     for await (const messages of read({ from: undefined, to: undefined, maxRecords: most })) {
       const { rows } = await decode(messages, now);
-      rows.forEach((row, i) => {
-        if (row instanceof DecodeError) refusals.add(row.reason, exampleOf(row.message, messages[i]!.origin));
-      });
-      records += rows.length;
+      account.read(
+        rows,
+        messages.map(({ origin }) => origin),
+      );
     }
   } catch (error) {
     return wrong(subject, firstLineOf(error), `correct ${key}`);
   }
+  const { rejected } = account;
+  const { records, ...summary } = account.summary();
   const first = `the first ${count(records, 'record')}`;
-  const reasons = refusals.describe().join('; ');
+  const reasons = summary.reasons.join('; ');
   if (records === 0) return wrong(subject, 'contains no record', `correct ${key}`);
-  if (refusals.total === records)
+  if (rejected === records)
     return wrong(
       subject,
       `${first}: none can be used: ${reasons}`,
       `correct the file or the settings, or ${key}`,
     );
-  if (refusals.total > 0) return warning(subject, `${first}: ${refusals.total} cannot be used: ${reasons}`);
+  if (rejected > 0) return warning(subject, `${first}: ${rejected} cannot be used: ${reasons}`);
   return ok(subject, `${first} can be used (${key})`);
 }

@@ -1,4 +1,4 @@
-/** Where in a partition a version came into use, as the recorded detections tell: its baselines follow the records from there on. */
+/** Finds, from the recorded detections, where in a partition a version came into use: its baselines follow the records from there on. */
 import type { RecordedDetections } from './recorded';
 
 export interface Beginning {

@@ -48,15 +48,14 @@ export async function derive(
     /** Detections by `partition/offset`. */
     const detections = new Map<string, Detection>();
     // Baselines depend on all records since the version came into use, but a detection records the part that its score needs.
-    const recordedBaselines = {
+    const recordedBaselines = (beginnings: Beginnings) => ({
       at(partition: number, offset: bigint) {
         const detection = recorded.get(`${partition}/${offset}`)?.[0];
         return detection && recordedBaseline(detector.state, detection);
       },
-      from: (partition: number) =>
-        baselines === 'followed' ? 0n : (baselines.get(version)?.get(partition)?.offset ?? 0n),
-    };
-    const changes = baselines === 'followed' ? {} : { recordedBaselines };
+      from: (partition: number) => beginnings.get(version)?.get(partition)?.offset ?? 0n,
+    });
+    const changes = baselines === 'followed' ? {} : { recordedBaselines: recordedBaselines(baselines) };
     const active = { detector, threshold, eventBar };
     const thresholds =
       baselines === 'followed' ? () => () => threshold : thresholdsInForce(recorded, version, threshold);
