@@ -1,4 +1,5 @@
 /** All patches of kafkajs. They are applied when a client is first needed, before kafkajs connects. */
+import { abortedTransactionsPatch } from './aborted-transactions';
 import { installedKafkajs, kafkajsVersion, type KafkajsInternals } from './installed';
 import { outOfRangePatch } from './out-of-range';
 import type { Patch } from './patch';
@@ -11,6 +12,7 @@ export const patches: readonly Patch[] = [
   outOfRangePatch,
   requestQueuePatch,
   recordBatchPatch,
+  abortedTransactionsPatch,
 ];
 
 /** Applies every patch that fits; returns those that do not. A second call has no effect. */

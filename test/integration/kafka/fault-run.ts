@@ -32,7 +32,7 @@ export interface RunReport {
   records: number;
   /** Records without their expected detection or dead letter. */
   lost: string[];
-  /** Records with more than one detection or dead letter. */
+  /** Records with more than one detection or dead letter, and the offsets of these detections. */
   doubled: string[];
   /** For each fault: time until all records are handled that were in the topic at the fault, ms. */
   recoveryMs: number[];
@@ -175,14 +175,16 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
     }
     await untilReplicated(cluster);
     const expected = await expectedDetections(kafka, topic);
-    const { outcomes } = await actualOutcomes(kafka, topic, settings);
+    const { outcomes, offsets } = await actualOutcomes(kafka, topic, settings);
     const origins = [...new Set([...expected.keys(), ...outcomes.keys()])];
     const said = (origin: string) => outcomes.get(origin) ?? [];
     const lost = origins.filter((origin) => {
       const wanted = expected.get(origin) ?? ['not produced'];
       return wanted.join() !== [...new Set(said(origin))].join();
     });
-    const doubled = origins.filter((origin) => said(origin).length > 1);
+    const doubled = origins
+      .filter((origin) => said(origin).length > 1)
+      .map((origin) => `${origin}, detections ${offsets.get(origin)?.join(' and ') ?? 'none'}`);
     return {
       seed,
       delivery,

@@ -84,7 +84,7 @@ export async function expectedOutcomes(kafka: Kafka, topic: string): Promise<Out
 }
 
 /**
- * The daemon's output, the surprise of each record with a detection, what its baseline took from earlier records, and the records
+ * The daemon's output, its offsets in the topic of detections, the surprise of each record with a detection, what its baseline took from earlier records, and the records
  * whose baseline may lack some.
  */
 export async function actualOutcomes(
@@ -93,11 +93,14 @@ export async function actualOutcomes(
   settings: PlantSettings,
 ): Promise<{
   outcomes: Outcomes;
+  /** By record. */
+  offsets: Map<string, string[]>;
   surprises: Map<string, number>;
   followed: Map<string, object>;
   marked: Set<string>;
 }> {
   const outcomes: Outcomes = new Map();
+  const offsets: Outcomes = new Map();
   const surprises = new Map<string, number>();
   const followed = new Map<string, object>();
   const marked = new Set<string>();
@@ -121,6 +124,7 @@ export async function actualOutcomes(
     if (isFollowed(baseline)) followed.set(origin, baseline);
     if (incomplete?.includes('baselines')) marked.add(origin);
     add(outcomes, origin, 'detection');
+    add(offsets, origin, message.offset);
   }
   for (const message of await readTopic(kafka, settings['sinks.kafka.deadLetterTopic'])) {
     expect(headerOf(message, 'source-topic')).toBe(topic);
@@ -128,7 +132,7 @@ export async function actualOutcomes(
     const origin = `${headerOf(message, 'source-partition')}/${headerOf(message, 'source-offset')}`;
     add(outcomes, origin, headerOf(message, 'reason'));
   }
-  return { outcomes, surprises, followed, marked };
+  return { outcomes, offsets, surprises, followed, marked };
 }
 
 /** Whether the baseline of a device has moved away from that of calibration. */

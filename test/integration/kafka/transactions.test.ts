@@ -1,3 +1,4 @@
+import { Partitioners } from 'kafkajs';
 import type { Kafka, Producer, Transaction } from 'kafkajs';
 import type { Detection } from '../../../src/domain/detection';
 import { FencedError } from '../../../src/errors';
@@ -318,4 +319,35 @@ test('a write rejects during an outage of the broker, and the next one after it 
   await sink.close();
   await sink.close();
   await expect(sink.write(batchOf(4, 5))).rejects.toThrow('the Kafka sink is closed');
+});
+
+test('of transactions that overlap in a partition, only those that were committed are read', async () => {
+  const topic = await broker.createTopic();
+  const begin = async (name: string) => {
+    const producer = broker.client().producer({
+      transactionalId: `${name}-of-${topic}`,
+      idempotent: true,
+      maxInFlightRequests: 1,
+      createPartitioner: Partitioners.DefaultPartitioner,
+    });
+    await producer.connect();
+    const transaction = await producer.transaction();
+    return {
+      send: (value: string) => transaction.send({ topic, messages: [{ value }] }),
+      async end(how: 'commit' | 'abort') {
+        await transaction[how]();
+        await producer.disconnect();
+      },
+    };
+  };
+  const [first, second, third] = [await begin('first'), await begin('second'), await begin('third')];
+  await first.send('first 1');
+  await second.send('second 1');
+  await third.send('third 1');
+  await second.end('abort');
+  await first.send('first 2');
+  await third.end('commit');
+  await first.end('abort');
+  const messages = await readTopic(broker.client(), topic);
+  expect(messages.map(({ value }) => String(value))).toEqual(['third 1']);
 });

@@ -21,6 +21,7 @@ const modules = {
   'out-of-range': 'consumer/consumerGroup',
   'request-queue': 'network/requestQueue',
   'record-batch': 'protocol/recordBatch/v0/decoder',
+  'aborted-transactions': 'broker',
 };
 
 /** What a later kafkajs may have in place of what the patches know. */
@@ -40,6 +41,11 @@ const rewritten = {
     }
   },
   'record-batch': () => undefined,
+  'aborted-transactions': class {
+    fetch(): void {
+      // Does something else.
+    }
+  },
 };
 
 const names = Object.keys(modules) as (keyof typeof modules)[];
@@ -113,6 +119,7 @@ test.each([
   ['out-of-range', true],
   ['out-of-range', false],
   ['record-batch', false],
+  ['aborted-transactions', false],
 ] as const)('a missing %s ends the start (exactly-once: %s)', (name, exactlyOnce) => {
   const { problem } = startWith(name, exactlyOnce);
   expect(problem).toContain(`required patches do not apply: "${name}" (without it: `);
