@@ -93,22 +93,31 @@ function createTopicWriter(settings: DetectorSettings, log: Logger): LabelWriter
   const { topic } = settings.training.labels;
   return {
     async write({ id, keys, start, end, label, note }) {
-      const [{ createKafkaClient }, { createProducer }] = await Promise.all([
-        import('../kafka/client'),
-        import('../sinks/kafka/producer'),
-      ]);
+      const [{ createKafkaClient }, { createProducer }, { Partitioning, sendToPartition }] =
+        await Promise.all([
+          import('../kafka/client'),
+          import('../sinks/kafka/producer'),
+          import('../sinks/kafka/partitioning'),
+        ]);
+      const partitioning = new Partitioning();
       const producer = createProducer(
         createKafkaClient({ ...sourceOf(settings, 'kafka').kafka, purpose: 'labels', log }),
+        partitioning,
       );
       await producer.connect();
       try {
         const range = { start: new Date(start).toISOString(), end: new Date(end).toISOString() };
         // The key of the message makes a later label of the event replace this one.
         const messages = keys.map((key) => ({
-          key: `${id}/${key}`,
-          value: JSON.stringify({ ...range, key, label, note }),
+          topic,
+          message: { key: `${id}/${key}`, value: JSON.stringify({ ...range, key, label, note }) },
         }));
-        await producer.send({ topic, acks: -1, messages });
+        for (const round of partitioning.rounds(messages))
+          for (const group of round)
+            await sendToPartition(producer, {
+              acks: -1,
+              topicMessages: [{ topic, messages: group.map(({ message }) => message) }],
+            });
       } finally {
         await producer.disconnect();
       }

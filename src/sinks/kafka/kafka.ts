@@ -9,6 +9,7 @@ import {
   type Outgoing,
 } from './outbox';
 import { toError } from '../../system/error-text';
+import { Partitioning, sendToPartition } from './partitioning';
 import { createProducer } from './producer';
 import type { Sink } from '../sink';
 
@@ -19,6 +20,12 @@ export interface KafkaSinkOptions {
   explain?: (error: unknown) => Promise<Error>;
   /** Maximum size of a request, bytes, below the broker's `message.max.bytes`; a larger message is sent alone. */
   maxRequestBytes?: number;
+}
+
+/** Messages of a partition that are not sent, and the error of the first request. */
+interface Unsent {
+  messages: readonly Outgoing[];
+  error: unknown;
 }
 
 /**
@@ -32,18 +39,19 @@ export function createKafkaSink({
   maxRequestBytes = 700_000,
 }: KafkaSinkOptions): Sink {
   const outbox = createOutbox(settings);
+  const partitioning = new Partitioning();
   let connected: Promise<Producer> | undefined;
   let closed = false;
 
   async function connect(): Promise<Producer> {
-    const producer = createProducer(kafka);
+    const producer = createProducer(kafka, partitioning);
     await producer.connect();
     return producer;
   }
 
   async function send(outgoing: readonly Outgoing[]): Promise<void> {
     const producer = await (connected ??= connect());
-    await producer.sendBatch(requestOf(outgoing, settings));
+    await sendToPartition(producer, requestOf(outgoing, settings));
   }
 
   /**
@@ -53,6 +61,29 @@ export function createKafkaSink({
   function discardProducer(): void {
     void connected?.then((producer) => producer.disconnect()).catch(() => undefined);
     connected = undefined;
+  }
+
+  /** Sends messages of one partition in order. Returns those that have failed or come after them, with the error. */
+  async function sendInOrder(group: readonly Outgoing[]): Promise<Unsent | undefined> {
+    const requests = [...inRequests(group, maxRequestBytes)];
+    for (const [i, request] of requests.entries()) {
+      try {
+        await send(request);
+      } catch (error) {
+        return { messages: requests.slice(i).flat(), error };
+      }
+    }
+    return undefined;
+  }
+
+  /** Sends groups of one partition each at the same time, and again in turn what the broker has rejected for its size. */
+  async function sendRound(groups: readonly Outgoing[][]): Promise<void> {
+    const unsent = (await Promise.all(groups.map(sendInOrder))).filter((one) => one !== undefined);
+    if (unsent.length === 0) return;
+    discardProducer();
+    const other = unsent.find(({ error }) => !isTooLarge(error));
+    if (other !== undefined) throw other.error;
+    for (const { messages, error } of unsent) await sendSmaller(messages, error);
   }
 
   async function sendFitting(outgoing: readonly Outgoing[]): Promise<void> {
@@ -84,7 +115,7 @@ export function createKafkaSink({
     async write(batch) {
       if (closed) throw new Error('the Kafka sink is closed');
       try {
-        for (const request of inRequests(outbox.outgoing(batch), maxRequestBytes)) await sendFitting(request);
+        for (const round of partitioning.rounds(outbox.outgoing(batch))) await sendRound(round);
       } catch (error) {
         throw await explain(error);
       }

@@ -4,6 +4,7 @@ import { FencedError } from '../../errors';
 import { pause, settledWithin } from '../../system/pause';
 import { noOffset } from './committed-offsets';
 import { inRequests, isTooLarge, requestOf, type KafkaSinkSettings, type Outgoing } from './outbox';
+import { sendToPartition, type Partitioning } from './partitioning';
 import type { TransactionResult } from '../sink';
 
 export interface PartitionWriterOptions {
@@ -11,6 +12,7 @@ export interface PartitionWriterOptions {
   partition: number;
   groupId: string;
   settings: KafkaSinkSettings;
+  partitioning: Partitioning;
   /** Creates a producer with the transactional id of the partition. */
   createProducer: () => Producer;
   readCommitted: () => Promise<bigint>;
@@ -104,14 +106,17 @@ export class PartitionWriter {
     to: bigint,
     requestBytes: number,
   ): Promise<void> {
-    const { topic, partition, groupId } = this.options;
+    const { topic, partition, groupId, partitioning } = this.options;
     try {
       const partitions = [{ partition, offset: String(to) }];
       // Offsets come first: this request is repeated while the broker finishes the previous transaction, and should be small.
       await retryWhileConcurrent(() =>
         transaction.sendOffsets({ consumerGroupId: groupId, topics: [{ topic, partitions }] }),
       );
-      for (const request of inRequests(outgoing, requestBytes)) await this.send(transaction, request);
+      // In turn: the broker adds one partition to a transaction at a time.
+      for (const round of partitioning.rounds(outgoing))
+        for (const group of round)
+          for (const request of inRequests(group, requestBytes)) await this.send(transaction, request);
       await transaction.commit();
     } catch (error) {
       // An open transaction blocks read_committed consumers. If the abort fails, the next producer or the timeout ends the
@@ -127,7 +132,7 @@ export class PartitionWriter {
 
   private async send(transaction: Transaction, request: readonly Outgoing[]): Promise<void> {
     try {
-      await transaction.sendBatch(requestOf(request, this.options.settings));
+      await sendToPartition(transaction, requestOf(request, this.options.settings));
     } catch (error) {
       throw isTooLarge(error) ? new RequestTooLarge(request, error) : error;
     }

@@ -12,6 +12,7 @@ import { toError } from '../../system/error-text';
 import { CommittedOffsets } from './committed-offsets';
 import { bytesOf, createOutbox, type KafkaSinkSettings, type Outgoing } from './outbox';
 import { PartitionWriter, RequestTooLarge } from './partition-writer';
+import { Partitioning } from './partitioning';
 import { createProducer } from './producer';
 import type { DetectionBatch, TransactionResult } from '../sink';
 
@@ -38,6 +39,7 @@ export function createTransactionalSink(options: TransactionalSinkOptions) {
    */
   let requestBytes = 700_000;
   const outbox = createOutbox(settings);
+  const partitioning = new Partitioning();
   const offsets = new CommittedOffsets(kafka, groupId);
   const writers = new Map<string, PartitionWriter>();
   let closed = false;
@@ -57,8 +59,9 @@ export function createTransactionalSink(options: TransactionalSinkOptions) {
       partition,
       groupId,
       settings,
+      partitioning,
       createProducer: () =>
-        createProducer(kafka, { transactionalId, transactionTimeout: transactionTimeoutMs }),
+        createProducer(kafka, partitioning, { transactionalId, transactionTimeout: transactionTimeoutMs }),
       readCommitted: async () => (await offsets.read(topic, [partition]))[0]!,
       transactionTimeoutMs,
       onTransaction,

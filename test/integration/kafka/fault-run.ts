@@ -68,7 +68,7 @@ export async function runWithFaults(options: RunOptions): Promise<RunReport> {
   const store = options.faults.includes('fill disk')
     ? await smallDisk(options.trainedStore)
     : await copyStore(options.trainedStore);
-  const settings = await plantSettings(cluster, topic, store);
+  const settings = await plantSettings(cluster, topic, store, { partitions: 3 });
   const overrides: SettingsOverrides = {
     ...settings,
     delivery,

@@ -7,8 +7,13 @@ import type { TestKafka } from './broker';
 import { headerOf, readTopic } from './readings';
 
 /** A detector with its own topics and group. */
-export async function plantSettings(broker: TestKafka & { bootstrap: string }, topic: string, store: string) {
-  const [detections, deadLetters] = [await broker.createTopic(), await broker.createTopic()];
+export async function plantSettings(
+  broker: TestKafka & { bootstrap: string },
+  topic: string,
+  store: string,
+  { partitions = 1 } = {},
+) {
+  const [detections, deadLetters] = [await broker.createTopic({ partitions }), await broker.createTopic()];
   return {
     'source.kind': 'kafka',
     'source.kafka.brokers': broker.bootstrap,
@@ -84,7 +89,7 @@ export async function expectedOutcomes(kafka: Kafka, topic: string): Promise<Out
 }
 
 /**
- * The daemon's output, its offsets in the topic of detections, the surprise of each record with a detection, what its baseline took from earlier records, and the records
+ * The daemon's output, its partitions and offsets in the topic of detections, the surprise of each record with a detection, what its baseline took from earlier records, and the records
  * whose baseline may lack some.
  */
 export async function actualOutcomes(
@@ -124,7 +129,7 @@ export async function actualOutcomes(
     if (isFollowed(baseline)) followed.set(origin, baseline);
     if (incomplete?.includes('baselines')) marked.add(origin);
     add(outcomes, origin, 'detection');
-    add(offsets, origin, message.offset);
+    add(offsets, origin, `${message.partition}/${message.offset}`);
   }
   for (const message of await readTopic(kafka, settings['sinks.kafka.deadLetterTopic'])) {
     expect(headerOf(message, 'source-topic')).toBe(topic);

@@ -1,7 +1,10 @@
-import type { Kafka } from 'kafkajs';
+import type { ICustomPartitioner, Kafka, Message, PartitionMetadata, ProducerConfig } from 'kafkajs';
 import { FencedError } from '../../../src/errors';
 import { createTransactionalSink } from '../../../src/sinks/kafka/transactions';
 import type { DetectionBatch } from '../../../src/sinks/sink';
+
+type Partitioner = ReturnType<ICustomPartitioner>;
+const onePartition = [{ partitionId: 0, leader: 1 } as PartitionMetadata];
 
 const broken = (type: string) => Object.assign(new Error(type), { type });
 
@@ -22,15 +25,19 @@ function createTest({ transactionTimeoutMs = 60_000 } = {}) {
     const failure = failures.get(name)?.shift();
     if (failure !== undefined) throw failure;
   }
-  const transaction = (pending = '') => ({
+  const transaction = (partitioner: Partitioner, pending = '') => ({
     isActive: () => true,
     async sendOffsets({ topics }: { topics: { partitions: { offset: string }[] }[] }) {
       const { offset } = topics[0]!.partitions[0]!;
       await step('offsets', offset);
       pending = offset;
     },
-    sendBatch: ({ topicMessages }: { topicMessages: { messages: unknown[] }[] }) =>
-      step('send', String(topicMessages.flatMap(({ messages }) => messages).length)),
+    async sendBatch({ topicMessages }: { topicMessages: { topic: string; messages: Message[] }[] }) {
+      for (const { topic, messages } of topicMessages)
+        for (const message of messages) partitioner({ topic, partitionMetadata: onePartition, message });
+      await step('send', String(topicMessages.flatMap(({ messages }) => messages).length));
+      return [{}];
+    },
     async commit() {
       if (commitsAnyway) committed = pending;
       await step('commit');
@@ -39,10 +46,10 @@ function createTest({ transactionTimeoutMs = 60_000 } = {}) {
     abort: () => step('abort'),
   });
   const kafka = {
-    producer: ({ transactionalId }: { transactionalId: string }) => ({
+    producer: ({ transactionalId, createPartitioner }: ProducerConfig) => ({
       connect: () => step('open', `${transactionalId} #${++producers}`),
       disconnect: () => Promise.resolve(),
-      transaction: () => Promise.resolve(transaction()),
+      transaction: () => Promise.resolve(transaction(createPartitioner!())),
     }),
     admin: () => ({
       connect: () => Promise.resolve(),
@@ -91,9 +98,9 @@ function batchOf(from: number, to: number, committed = from === 0 ? -1 : from): 
 test('a batch and its offset are written in one transaction', async () => {
   const { sink, calls, results } = createTest();
   await sink.fence('t', [0]);
-  await sink.write(batchOf(0, 2));
-  await sink.write(batchOf(2, 3));
-  expect(calls).toEqual(['open g/t/0 #1', 'offsets 2', 'send 2', 'commit', 'offsets 3', 'send 1', 'commit']);
+  await sink.write(batchOf(0, 1));
+  await sink.write(batchOf(1, 3));
+  expect(calls).toEqual(['open g/t/0 #1', 'offsets 1', 'send 1', 'commit', 'offsets 3', 'send 2', 'commit']);
   expect(results).toEqual(['committed', 'committed']);
 });
 
@@ -134,14 +141,14 @@ test.each(['offsets', 'send', 'commit', 'abort'])(
     await sink.fence('t', [0]);
     hangIn(name);
     if (name === 'abort') fail('send', broken('NOT_LEADER_FOR_PARTITION'));
-    await expect(sink.write(batchOf(0, 2))).rejects.toThrow(
+    await expect(sink.write(batchOf(0, 1))).rejects.toThrow(
       /a transaction of t\/0 has not ended within 0\.05 s/,
     );
     expect(results).toEqual(['failed']);
     hangIn(undefined);
     calls.length = 0;
-    await sink.write(batchOf(0, 2));
-    expect(calls).toEqual(['open g/t/0 #2', 'offsets 2', 'send 2', 'commit']);
+    await sink.write(batchOf(0, 1));
+    expect(calls).toEqual(['open g/t/0 #2', 'offsets 1', 'send 1', 'commit']);
     expect(results).toEqual(['failed', 'committed']);
   },
 );
@@ -176,14 +183,16 @@ test('a partition that is not assigned to the process is fenced', async () => {
 test('what the broker refuses for its size is written in smaller requests of another transaction', async () => {
   const { sink, calls, fail } = createTest();
   await sink.fence('t', [0]);
+  await sink.write(batchOf(0, 1));
+  calls.length = 0;
   fail('send', broken('MESSAGE_TOO_LARGE'));
-  await sink.write(batchOf(0, 2));
-  expect(calls.slice(1)).toEqual([
-    'offsets 2',
+  await sink.write(batchOf(1, 3));
+  expect(calls).toEqual([
+    'offsets 3',
     'send 2',
     'abort',
     'open g/t/0 #2',
-    'offsets 2',
+    'offsets 3',
     'send 1',
     'send 1',
     'commit',
