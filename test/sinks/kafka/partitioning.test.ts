@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import type { Message, PartitionMetadata, Producer, ProducerBatch } from 'kafkajs';
-import { Partitioning, sendToPartition } from '../../../src/sinks/kafka/partitioning';
+import { Partitioning, sendToPartition, type Addressed } from '../../../src/sinks/kafka/partitioning';
 
 const load = createRequire(__filename);
 const createSendMessages = load('kafkajs/src/producer/sendMessages') as (
@@ -143,9 +143,9 @@ test('a message keeps its partition, and messages of a partition their order', (
   const bare: Message = { value: 'x' };
   const first = choose({ topic: 't', partitionMetadata, message: bare });
   for (let i = 0; i < 5; i++) expect(choose({ topic: 't', partitionMetadata, message: bare })).toBe(first);
-  const messages = Array.from({ length: 40 }, (_, i) => ({
+  const messages = Array.from({ length: 40 }, (_, i): Addressed => ({
     topic: 't',
-    message: { key: `device-${i % 7}`, value: String(i) } as Message,
+    message: { key: `device-${i % 7}`, value: String(i) },
   }));
   const rounds = [...partitioning.rounds(messages)];
   expect(rounds).toHaveLength(1);
@@ -160,7 +160,9 @@ test('a message keeps its partition, and messages of a partition their order', (
 
 test('the first message of a topic with unknown partitions is sent alone', () => {
   const partitioning = new Partitioning();
-  const messages = ['a', 'b', 'c'].map((topic) => [0, 1].map((i) => ({ topic, message: { value: `${i}` } })));
+  const messages = ['a', 'b', 'c'].map((topic) =>
+    [0, 1].map((i): Addressed => ({ topic, message: { value: `${i}` } })),
+  );
   const [firsts, ...others] = [...partitioning.rounds(messages.flat())];
   expect(firsts).toEqual(messages.map(([first]) => [first]));
   expect(others.flat(2)).toEqual(messages.map(([, second]) => second));
