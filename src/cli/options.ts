@@ -84,7 +84,7 @@ export function parseTime(text: string): number {
     return readTime(text);
   } catch (error) {
     if (!(error instanceof TimeError)) throw error;
-    throw new InvalidArgumentError(`Expected a time. It ${error.message}.`);
+    throw new InvalidArgumentError(`Expected a time. It ${error.problem}.`);
   }
 }
 

@@ -16,6 +16,17 @@ export function isTimestampUnit(format: TimestampFormat): format is TimestampUni
 /** The error for a time that cannot be read. The message continues a sentence that begins with the name of the time. */
 export class TimeError extends Error {
   override readonly name = 'TimeError';
+
+  /**
+   * @param problem the message where no setting applies to the time, as to an option of a command
+   * @param remedy end of the message: the setting that would help
+   */
+  constructor(
+    readonly problem: string,
+    remedy = '',
+  ) {
+    super(problem + remedy);
+  }
 }
 
 /**
@@ -62,7 +73,8 @@ function recognise(value: number): Exclude<TimestampUnit, 'auto'> {
   if (value >= earliestTime * 1e6 && value < latestTime * 1e6) return 'ns';
   if (!Number.isFinite(value)) throw notATime(String(value));
   throw new TimeError(
-    `is not a Unix time of 2001-09-09 to 2286-11-20 in s, ms, µs or ns, got ${value}${unitAdvice}`,
+    `is not a Unix time of 2001-09-09 to 2286-11-20 in s, ms, µs or ns, got ${value}`,
+    unitAdvice,
   );
 }
 
@@ -131,7 +143,8 @@ const shown = (text: string): string => JSON.stringify(text.slice(0, 38));
 
 function noZone(got: string): TimeError {
   return new TimeError(
-    `has no zone, so it would be another time on another machine, got ${got}; add Z, or an offset such as +01:00, or set fields.timeZone`,
+    `has no zone, so it would be another time on another machine, got ${got}; add Z, or an offset such as +01:00`,
+    ', or set fields.timeZone',
   );
 }
 

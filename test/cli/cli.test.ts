@@ -22,6 +22,10 @@ test.each([
     ['config', 'check', 'x', '-s', 'http.port=1', '-s', 'http.port=2'],
     'It gives "http.port" a second value.',
   ],
+  [
+    ['replay', 'x', '--from', '2026-03-01 12:00'],
+    'Expected a time. It has no zone, so it would be another time on another machine, got "2026-03-01 12:00"; add Z, or an offset such as +01:00.',
+  ],
   [['evaluate', 'x', '--out', 'a', '--out', 'b'], "option '--out <file>' is given twice"],
   [[], 'Usage: vaemon'],
 ])('%j is wrong usage: a hint on stderr, exit 64', async (argv, hint) => {

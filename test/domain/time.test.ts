@@ -121,6 +121,19 @@ test.each<[string, unknown, RegExp]>([
   expect(() => parseTime(value)).toThrow(reason);
 });
 
+test.each([17, '2026-03-01 12:30:15'])('the problem of %j names no setting, unlike the message', (value) => {
+  let error: unknown;
+  try {
+    parseTime(value);
+  } catch (thrown) {
+    error = thrown;
+  }
+  const { problem, message } = error as TimeError;
+  expect(message).toMatch(/set fields\./);
+  expect(message.startsWith(problem)).toBe(true);
+  expect(problem).not.toContain('fields.');
+});
+
 test.each<[TimestampFormat, unknown, number]>([
   ['s', 17, 17_000],
   ['s', '17.5', 17_500],

@@ -12,7 +12,7 @@ export async function readLabels(path: string): Promise<KnownFault[]> {
         return parseTime(row[name]);
       } catch (error) {
         if (error instanceof TimeError)
-          throw new Error(`${wrong}: ${name} ${error.message}`, { cause: error });
+          throw new Error(`${wrong}: ${name} ${error.problem}`, { cause: error });
         throw error;
       }
     };

@@ -68,6 +68,11 @@ test.each([
   await expect(readLabels(path)).rejects.toThrow(`${path}:3: start and end must be times`);
 });
 
+test('the error for a time without a zone names no setting, as none applies', async () => {
+  const path = write('start,end,kind,channels', '2026-03-01 12:00:00,2026-03-01 12:01:00,hog,');
+  await expect(readLabels(path)).rejects.toThrow(/add Z, or an offset such as \+01:00$/);
+});
+
 test('a file that is not there is an error that names it', async () => {
   await expect(readLabels(join(directory, 'nothing.csv'))).rejects.toThrow('nothing.csv');
 });
