@@ -41,7 +41,7 @@ test('a damaged file is read, or an error names it', async () => {
     const path = join(folder, isPacked ? 'in.csv.gz' : 'in.csv');
     await writeFile(path, isPacked && random() < 0.3 ? mutateBytes(random, packed) : packed);
     try {
-      for await (const record of readFileRecords({ path, columns: defaultColumns }))
+      for await (const record of readFileRecords({ path, columns: defaultColumns }, { mayLackColumns: true }))
         expect(typeof record).toBe('object');
       counts.read++;
     } catch (error) {

@@ -29,7 +29,7 @@ export async function readRecords(
     throw new Error(`${path} must be a .csv or .csv.gz file, or an .idx3 file as the other one`);
   const records: FileRecord[] = [];
   const shortRows: string[] = [];
-  for await (const record of readFileRecords({ path, columns })) {
+  for await (const record of readFileRecords({ path, columns }, { mayLackColumns: true })) {
     const { problem, isShort, ...kept } = record;
     if (problem !== undefined) {
       if (isShort !== true || part === 'train') throw new Error(`cannot read ${path}: ${problem}`);

@@ -93,12 +93,16 @@ async function firstByte(path: string): Promise<string | undefined> {
   const isGzip = Buffer.concat(magic).equals(Buffer.of(0x1f, 0x8b));
   if (isGzip && !path.endsWith('.gz'))
     throw new Error(`${path} is packed with gzip: rename it so that it ends in .gz`);
-  for await (const chunk of openFile(path) as AsyncIterable<Buffer>) {
-    const text = chunk
-      .toString()
-      .replace(/^\ufeff/, '')
-      .trimStart();
-    if (text !== '') return text[0];
+  try {
+    for await (const chunk of openFile(path) as AsyncIterable<Buffer>) {
+      const text = chunk
+        .toString()
+        .replace(/^\ufeff/, '')
+        .trimStart();
+      if (text !== '') return text[0];
+    }
+    return undefined;
+  } catch (cause) {
+    throw new Error(`cannot read ${path}: ${messageOf(cause)}`, { cause });
   }
-  return undefined;
 }

@@ -1,10 +1,10 @@
 /** Reads all CSV files: recorded records and labels. docs/formats.md lists its rules. */
 import { createReadStream } from 'node:fs';
 import { pipeline, type Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
 import { parse, type Options } from 'csv-parse';
 import { CsvError, parse as parseSync } from 'csv-parse/sync';
 import { didYouMean, nearest } from '../../schema/suggest';
+import { createUnpacker } from './gzip';
 
 export interface CsvFormat {
   separator: string;
@@ -83,9 +83,9 @@ function notText(sample: string): string {
   return 'the file is not UTF-8 text: save it in this encoding';
 }
 
-/** The rows after the header. */
-export function readCsv(path: string, format: CsvFormat): AsyncGenerator<CsvRow> {
-  return readCsvFrom(openFile(path), format);
+/** The rows after the header. The file is opened with the first of them. */
+export async function* readCsv(path: string, format: CsvFormat): AsyncGenerator<CsvRow> {
+  yield* readCsvFrom(openFile(path), format);
 }
 
 /** @param bytes of the file, from its beginning */
@@ -172,7 +172,7 @@ const quote = (text: string): string => JSON.stringify(text);
 /** The bytes of a file, decompressed if its name ends in `.gz`. */
 export function openFile(path: string): Readable {
   const file = createReadStream(path);
-  return path.endsWith('.gz') ? pipeline(file, createGunzip(), () => undefined) : file;
+  return path.endsWith('.gz') ? pipeline(file, createUnpacker(), () => undefined) : file;
 }
 
 /** The beginning of a file, up to the end of a line. */

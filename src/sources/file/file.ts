@@ -203,7 +203,6 @@ async function* readMessages(
     return;
   }
   const { columns, timestampFormat, timeZone } = settings;
-  await requireColumns(settings);
   const name = basename(topic).replace(/\.(csv|ndjson|jsonl)(\.gz)?$/, '');
   for await (const record of readFileRecords(settings)) {
     if (index++ < skip) continue;
@@ -249,45 +248,49 @@ export async function readColumns(path: string): Promise<readonly string[]> {
 
 const isObjectsPath = (path: string): boolean => /\.(ndjson|jsonl)(\.gz)?$/.test(path);
 
-/** @throws Error naming the column of devices or times that a CSV file does not have */
-export async function requireColumns({
-  path,
-  columns,
-}: Pick<FileRecords, 'path' | 'columns'>): Promise<void> {
-  if (isObjectsPath(path)) return;
-  const problem = missingColumn(await readColumns(path), columns);
-  if (problem !== undefined) throw unreadable(path, new Error(problem));
-}
-
 function unreadable(path: string, cause: unknown): Error {
   return new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
 }
 
-/** Rows of a file. Errors contain the path. */
-export async function* readFileRecords(settings: FileRecords): AsyncGenerator<FileRecord> {
+/** Rows of a file. Errors contain the path. @param rules as for `csvRecords` */
+export async function* readFileRecords(
+  settings: FileRecords,
+  rules: ColumnRules = {},
+): AsyncGenerator<FileRecord> {
   try {
-    yield* readRecords(settings);
+    yield* readRecords(settings, rules);
   } catch (cause) {
     throw unreadable(settings.path, cause);
   }
 }
 
-async function* readRecords({ path, columns }: FileRecords): AsyncGenerator<FileRecord> {
+async function* readRecords({ path, columns }: FileRecords, rules: ColumnRules): AsyncGenerator<FileRecord> {
   if (isObjectsPath(path)) {
     for await (const line of readLines(openFile(path)))
       if (line !== '') yield { timestamp: undefined, raw: Buffer.from(line) };
     return;
   }
   const format = await readCsvFormat(path);
-  yield* csvRecords(readCsv(path, format), format, columns);
+  yield* csvRecords(readCsv(path, format), format, columns, rules);
 }
 
-/** The rows of a CSV file as records. */
+export interface ColumnRules {
+  /** Whether the columns of devices and times may be absent. */
+  mayLackColumns?: boolean;
+}
+
+/**
+ * The rows of a CSV file as records.
+ * @throws Error naming the column of devices or times that the file does not have
+ */
 export async function* csvRecords(
   rows: AsyncIterable<CsvRow>,
   format: CsvFormat,
   { key, timestamp, conditions }: Omit<FileColumns, 'folders'>,
+  { mayLackColumns = false }: ColumnRules = {},
 ): AsyncGenerator<FileRecord> {
+  const missing = mayLackColumns ? undefined : missingColumn(format.columns, { key, timestamp });
+  if (missing !== undefined) throw new Error(missing);
   const given = new Set(conditions);
   const readers = new Map(format.columns.map((name) => [name, createCellReader(format)]));
   for await (const { line, cells, problem, isShort } of rows) {

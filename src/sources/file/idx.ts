@@ -5,6 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip, type InputType, type ZlibOptions } from 'node:zlib';
+import { unpackingError } from './gzip';
 
 export interface IdxImages {
   width: number;
@@ -47,7 +48,7 @@ export async function readPlain(path: string): Promise<Buffer> {
       ? await promisify<InputType, ZlibOptions, Buffer>(gunzip)(bytes, { maxOutputLength: maxPlainBytes })
       : bytes;
   } catch (cause) {
-    throw new Error(`cannot read ${path}: ${(cause as Error).message}`, { cause });
+    throw new Error(`cannot read ${path}: ${unpackingError(cause as Error).message}`, { cause });
   }
 }
 

@@ -1,9 +1,10 @@
 /** Standard input as a source: lines are delivered as they arrive, until the input ends. */
 import { PassThrough, type Readable } from 'node:stream';
 import { DecodeError } from '../../errors';
-import { csvFormatOf, missingColumn, readCsvFrom } from '../file/csv';
+import { csvFormatOf, readCsvFrom } from '../file/csv';
 import { readLines } from '../file/lines';
 import { csvRecords, timeOf, type FileRecord, type FileRecords } from '../file/file';
+import { messageOf } from '../../system/error-text';
 import type { Message, Source } from '../source';
 import { createSpool } from './spool';
 
@@ -108,7 +109,16 @@ async function* toMessages(
   }
 }
 
-async function* readRecords(
+/** Errors name standard input. */
+async function* readRecords(input: Readable, settings: StdinSourceSettings): AsyncGenerator<FileRecord> {
+  try {
+    yield* parseRecords(input, settings);
+  } catch (cause) {
+    throw new Error(`cannot read standard input: ${messageOf(cause)}`, { cause });
+  }
+}
+
+async function* parseRecords(
   input: Readable,
   { format, columns }: StdinSourceSettings,
 ): AsyncGenerator<FileRecord> {
@@ -128,8 +138,6 @@ async function* readRecords(
   }
   const sample = `${first.join('\n')}\n`;
   const csv = csvFormatOf(sample);
-  const problem = missingColumn(csv.columns, columns);
-  if (problem !== undefined) throw new Error(`cannot read standard input: ${problem}`);
   const bytes = new PassThrough();
   bytes.write(sample);
   const copying = (async () => {
@@ -154,8 +162,7 @@ function drained(stream: PassThrough): Promise<void> {
 /** Lines that are not blank. @throws Error for a line that is too long */
 async function* filledLines(input: Readable): AsyncGenerator<string> {
   const checkRest = (rest: string): void => {
-    if (rest.length > maxLine)
-      throw new Error(`a line of standard input has more than ${maxLine} characters`);
+    if (rest.length > maxLine) throw new Error(`a line has more than ${maxLine} characters`);
   };
   for await (const line of readLines(input, checkRest)) if (line.trim() !== '') yield line;
 }

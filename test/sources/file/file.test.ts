@@ -202,7 +202,6 @@ describe('a file that cannot be read is an error that names it:', () => {
     ['an NDJSON file that is not there', 'absent.ndjson', undefined],
     ['a truncated archive', 'cut.csv.gz', packed.subarray(0, packed.length / 2)],
     ['a truncated NDJSON archive', 'cut.ndjson.gz', packed.subarray(0, packed.length / 2)],
-    ['an archive that is none', 'text.csv.gz', Buffer.from(csv(3))],
   ])('%s', async (_, name, content) => {
     const path = content === undefined ? join(directory, name) : write(name, content);
     await expect(readAll(settingsOf(path))).rejects.toThrow(`cannot read ${path}`);
@@ -212,6 +211,13 @@ describe('a file that cannot be read is an error that names it:', () => {
     )({ from: undefined, to: undefined, maxRecords: 10 });
     await expect(history[Symbol.asyncIterator]().next()).rejects.toThrow(`cannot read ${path}`);
   });
+});
+
+test.each(['text.csv.gz', 'text.ndjson.gz'])('the error for %s that is not gzip says so', async (name) => {
+  const path = write(name, Buffer.from(csv(3)));
+  await expect(readAll(settingsOf(path))).rejects.toThrow(
+    `cannot read ${path}: the file is not gzip, although its name ends in .gz`,
+  );
 });
 
 describe('a CSV file without the column of devices or times is an error, as no record of it could be used', () => {

@@ -47,6 +47,7 @@ test.each([
   ['labels', idx([2], [0, 1]), /labels is no idx file of bytes in 3 dimensions/],
   ['text', Buffer.from('a,b\n1,2\n'), /text is no idx file/],
   ['none', idx([0, 28, 28], []), /none has no images/],
+  ['not-packed.gz', twoImages, /cannot read .*not-packed\.gz: the file is not gzip/],
   ['broken.gz', gzipSync(twoImages).subarray(0, 15), /cannot read .*broken.gz: unexpected end of file/],
 ])('%s is an error that names the file', async (name, bytes, message) => {
   await expect(readIdxImages(await file(name, bytes))).rejects.toThrow(message);
