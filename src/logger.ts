@@ -27,7 +27,7 @@ export interface RootLogger extends Logger {
   setLevel(level: LogSettings['level']): void;
 }
 
-export type LogStream = NodeJS.WritableStream & { isTTY?: boolean };
+export type LogStream = NodeJS.WritableStream & { isTTY?: boolean; columns?: number };
 
 /** Settings of the log. `auto` is text on a terminal, and JSON otherwise. */
 export interface LogSettings {

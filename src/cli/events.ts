@@ -4,8 +4,10 @@ import type { AnomalyEvent } from '../domain/event';
 import { createEventFiles, eventFolder } from '../past/event-files';
 import { summarize } from '../sinks/notification/describe';
 import { isObject } from '../system/json';
+import { printable } from '../system/printable';
 import { describeEvent } from '../web/api/routes/events';
 import { byDaemonOrStore, openApi, urlHelp, type ApiClient, type ApiOptions } from './api-client';
+import type { LogStream } from '../logger';
 import type { CommandContext, Register } from './context';
 import { detectorCommand, jsonText, wholeFrom } from './options';
 
@@ -47,7 +49,7 @@ async function listEvents(path: string, options: EventsOptions, context: Command
     ? await fromDaemon()
     : await byDaemonOrStore(context, fromDaemon, () => readStored(api, options));
   const print = (event: Shown): void =>
-    void stdout.write(json ? `${JSON.stringify(event)}\n` : `${describe(event)}\n`);
+    void stdout.write(json ? `${JSON.stringify(event)}\n` : `${describe(event, widthOf(stdout))}\n`);
   if (json && !follow) stdout.write(jsonText({ events }));
   else events.toReversed().forEach(print);
   if (stream !== undefined) await followEvents(stream, options, print);
@@ -93,16 +95,24 @@ async function followEvents(
   }
 }
 
-/** Time, state, summary and surprise of the event, and its id for `vaemon label`. */
-function describe(event: Shown): string {
+/** Columns of a terminal; other output has lines of any length, so that each event is one line. */
+function widthOf({ isTTY = false, columns = 80 }: LogStream): number {
+  return isTTY ? columns : Infinity;
+}
+
+/**
+ * Time, state, summary and surprise of the event, and its id for `vaemon label`. If they do not fit into `width` columns, the
+ * surprise begins a second line, and a long summary is cut. The id is always whole.
+ */
+function describe(event: Shown, width: number): string {
   const { openedAt, status, peakSurprise, muted, label, id } = event;
   const marks = [muted === true ? 'muted' : '', label?.label ?? ''].filter(Boolean).join(', ');
-  return [
-    new Date(openedAt).toISOString(),
-    status.padEnd(9),
-    summarize(event),
-    `surprise ${peakSurprise.toFixed(1)}`,
-    ...(marks === '' ? [] : [`(${marks})`]),
-    id,
-  ].join('  ');
+  const time = `${new Date(openedAt).toISOString().slice(0, 19)}Z`;
+  const what = printable([time, status.padEnd(9), summarize(event)].join('  '));
+  const rest = printable(
+    [`surprise ${peakSurprise.toFixed(1)}`, ...(marks === '' ? [] : [`(${marks})`]), id].join('  '),
+  );
+  const line = `${what}  ${rest}`;
+  if (line.length <= width) return line;
+  return `${what.length <= width ? what : `${what.slice(0, width - 1)}…`}\n  ${rest}`;
 }

@@ -7,7 +7,7 @@ export type StatusLine = ReturnType<typeof createStatusLine>;
 /** Moves the cursor to the start of the line and erases the line. */
 const eraseLine = '\r\x1b[2K';
 
-export function createStatusLine(terminal: LogStream & { columns?: number }) {
+export function createStatusLine(terminal: LogStream) {
   let shown = '';
 
   const stream = new Writable({

@@ -44,12 +44,33 @@ test('events lists them, the newest last, with the id that label takes', async (
   play(started.past, 'pump-7');
   const { code, stdout, stderr } = await run('events', folder);
   expect([code, stderr]).toEqual([0, '']);
-  expect(stdout).toBe(
-    `2026-01-05T00:00:42.000Z  closed     pump-7: flow 9, expected 1  surprise 6.0  ${id}\n`,
-  );
+  expect(stdout).toBe(`2026-01-05T00:00:42Z  closed     pump-7: flow 9, expected 1  surprise 6.0  ${id}\n`);
   const json = await run('events', folder, '--json', '--status', 'closed', '--key', 'pump-7');
   expect(JSON.parse(json.stdout)).toMatchObject({ events: [{ id, contributions: [{ channel: 'flow' }] }] });
   expect((await run('events', folder, '--status', 'open')).stdout).toBe('');
+});
+
+test('events in a terminal are at most as wide as it, except for their ids', async () => {
+  const long = { ...eventOf('pump-8', 'closed'), key: 'pump-8', detector: 'plant' };
+  long.contributions = [{ ...long.contributions[0]!, channel: 'flow_of_the_secondary_cooling_circuit' }];
+  started.past.report([long], []);
+  play(started.past, 'pump-7');
+  const printIn = async (columns: number) => {
+    const captured = captureContext({});
+    Object.assign(captured.context.stdout, { isTTY: true, columns });
+    await runCli(['events', folder], captured.context);
+    return captured.stdout();
+  };
+  expect(await printIn(80)).toBe(
+    [
+      '2026-01-05T00:00:42Z  closed     pump-8: flow_of_the_secondary_cooling_circuit …',
+      `  surprise 6.0  ${long.id}`,
+      '2026-01-05T00:00:42Z  closed     pump-7: flow 9, expected 1',
+      `  surprise 6.0  ${id}`,
+      '',
+    ].join('\n'),
+  );
+  expect((await printIn(160)).split('\n')).toHaveLength(3);
 });
 
 test('events --follow prints events as they happen, until the daemon ends', async () => {
