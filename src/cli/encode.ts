@@ -1,5 +1,6 @@
 /** `vaemon encode`: the latent code of each window of a detector's history, as CSV. */
 import { encodeHistory } from '../offline/encode';
+import { logLeftOut } from '../runtime/history-account';
 import { configuredSource } from '../sources/configured';
 import type { Register } from './context';
 import { withModel } from './detector';
@@ -24,9 +25,7 @@ export const register: Register = (program, context) => {
         });
         const write = (line: string): void => void context.stdout.write(line);
         const account = await encodeHistory({ settings: detector, state, model, readHistory, write });
-        const { records, reasons } = account.summary();
-        if (account.rejected > 0)
-          log.warn('records of the history were rejected', { rejected: account.rejected, records, reasons });
+        logLeftOut(log, account.summary());
       }),
     );
 };

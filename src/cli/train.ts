@@ -1,6 +1,6 @@
 /** `vaemon train`: trains the next model version of one detector from its history. The daemon also runs it, as a process. */
 import { Option } from 'commander';
-import { describePart } from '../runtime/history-account';
+import { describePart, logLeftOut } from '../runtime/history-account';
 import { failureMessage, formatTrainingMessage } from '../runtime/training-message';
 import { exitWhenParentIsGone } from '../runtime/training-process';
 import { powerFields, powerMessage } from '../scoring/detection-power';
@@ -42,11 +42,11 @@ export const register: Register = (program, context) => {
         const result = await trainVersion(opened, options, {
           coldStart: options.coldStart === true,
           onTrial: options.onTrial === true,
-          onHistory({ records, rejected, reasons, part }) {
+          onHistory(history) {
+            const { records, rejected, part } = history;
             if (part !== undefined)
               log.warn(describePart(part, opened.detector.training.maxRecords), { ...part });
-            if (reasons.length > 0)
-              log.warn('records of the history were rejected', { rejected: sum(rejected), records, reasons });
+            logLeftOut(log, history);
             if (asJson) stdout.write(formatTrainingMessage({ type: 'history', records, rejected }));
           },
           onProgress(progress) {
@@ -100,6 +100,3 @@ export const register: Register = (program, context) => {
 function stretchFields({ key, from, to, records }: TailStretch) {
   return { key, from: new Date(from).toISOString(), to: new Date(to).toISOString(), records };
 }
-
-const sum = (counts: Readonly<Record<string, number>>): number =>
-  Object.values(counts).reduce((total, count) => total + count, 0);

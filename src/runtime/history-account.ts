@@ -4,6 +4,7 @@
 import type { DetectorSettings } from '../config/settings';
 import type { Origin } from '../domain/record';
 import { DecodeError, type RejectReason } from '../errors';
+import type { Logger } from '../logger';
 import { exampleOf, Refusals } from '../pipeline/refusals';
 import { formatDuration } from '../schema/durations';
 import { configuredSource } from '../sources/configured';
@@ -28,14 +29,18 @@ export interface HistorySummary {
   records: number;
   /** Records left out: they cannot be used, or are not newer than the newest one of their device. */
   rejected: Partial<Record<RejectReason, number>>;
-  /** One entry for each reason, with an example and the settings that it depends on. */
+  /** One entry for each reason, with an example and the settings that it depends on; without those that the settings ignore. */
   reasons: readonly string[];
+  /** The records of `rejected` that the settings ignore: duplicates and late records. */
+  ignored: { records: number; reasons: readonly string[] };
   /** Absent if the history has all devices. */
   part?: FleetPart;
 }
 
 export class HistoryAccount {
   private readonly refusals = new Refusals();
+  /** Duplicate and late records, if the settings ignore them. */
+  private readonly ignored = new Refusals();
   private records = 0;
   private keys = 0;
   private cuts: Dataset['cuts'] | undefined;
@@ -60,7 +65,12 @@ export class HistoryAccount {
   leftOut(reason: 'duplicate' | 'out_of_order', key: string, timestamp: number): void {
     const time = new Date(timestamp).toISOString();
     const problem = reason === 'duplicate' ? 'a second record at' : 'a record after a later one, at';
-    this.refusals.add(reason, `key ${JSON.stringify(key)} has ${problem} ${time}`);
+    const { duplicates, outOfOrder } = this.settings.record;
+    const effect = reason === 'duplicate' ? duplicates : outOfOrder;
+    (effect === 'ignore' ? this.ignored : this.refusals).add(
+      reason,
+      `key ${JSON.stringify(key)} has ${problem} ${time}`,
+    );
   }
 
   /** @param dropped records that were dropped because they were far ahead of the next ones of their key */
@@ -84,13 +94,21 @@ export class HistoryAccount {
     this.part = part;
   }
 
+  /** Number of records left out, rejected or ignored. */
   get rejected(): number {
-    return this.refusals.total;
+    return this.refusals.total + this.ignored.total;
   }
 
   summary(): HistorySummary {
-    const { records, refusals, part } = this;
-    return { records, rejected: refusals.counts(), reasons: refusals.describe(), ...(part && { part }) };
+    const { records, refusals, ignored, part } = this;
+    const rejected = sumOf(refusals.counts(), ignored.counts());
+    return {
+      records,
+      rejected,
+      reasons: refusals.describe(),
+      ignored: { records: ignored.total, reasons: ignored.describe() },
+      ...(part && { part }),
+    };
   }
 
   /** Text on the use of the records, for the error of a training that has too few windows. */
@@ -109,7 +127,9 @@ export class HistoryAccount {
       `${this.records} records read, ${this.part?.records ?? this.records - this.rejected} used, of ${this.keys} devices`,
     ];
     if (this.part !== undefined) parts.push(describePart(this.part, training.maxRecords));
-    if (this.rejected > 0) parts.push(`rejected: ${this.refusals.describe().join(', ')}`);
+    const [reasons, ignored] = [this.refusals.describe(), this.ignored.describe()];
+    if (reasons.length > 0) parts.push(`rejected: ${reasons.join(', ')}`);
+    if (ignored.length > 0) parts.push(`ignored: ${ignored.join(', ')}`);
     if (this.excluded > 0)
       parts.push(
         `${this.excluded} left out: near an event, with the label \`anomaly\` (training.labels), or beyond a limit`,
@@ -133,6 +153,29 @@ export class HistoryAccount {
       );
     return parts.join('; ');
   }
+}
+
+function sumOf(a: HistorySummary['rejected'], b: HistorySummary['rejected']): HistorySummary['rejected'] {
+  const sum = { ...a };
+  for (const [reason, count] of Object.entries(b) as [RejectReason, number][])
+    sum[reason] = (sum[reason] ?? 0) + count;
+  return sum;
+}
+
+/** Warns of rejected records; those that the settings ignore are no more than mentioned. */
+export function logLeftOut(
+  log: Pick<Logger, 'info' | 'warn'>,
+  { records, rejected, reasons, ignored }: HistorySummary,
+): void {
+  const all = Object.values(rejected).reduce((sum, count) => sum + count, 0);
+  if (reasons.length > 0)
+    log.warn('records of the history were rejected', { rejected: all - ignored.records, records, reasons });
+  if (ignored.records > 0)
+    log.info('duplicate or late records of the history were ignored, as configured', {
+      ignored: ignored.records,
+      records,
+      reasons: ignored.reasons,
+    });
 }
 
 /** Text on the part of the fleet that the history contains, and on the reason for it. */

@@ -19,12 +19,25 @@ export function createRecordReports({ maxKeys, scoreWatch, log, now }: RecordRep
   let counts = noRecords();
   let reportedAt = -Infinity;
   let isScoreWatch = true;
+  /** Whether a log line has mentioned ignored records, which are expected where the settings ask for it. */
+  let isIgnoringKnown = false;
 
   function report(): void {
-    const { received, noRoom, evicted, undone } = counts;
+    const { received, noRoom, evicted, undone, duplicate, outOfOrder } = counts;
     if (refusals.total > 0) {
       const reasons = refusals.describe();
       log.warn('records were rejected', { rejected: refusals.total, received, reasons });
+    }
+    if (duplicate + outOfOrder > 0 && !isIgnoringKnown) {
+      isIgnoringKnown = true;
+      log.info(
+        'duplicate or late records are ignored, as configured; vaemon_records_ignored_total counts them',
+        {
+          duplicate,
+          outOfOrder,
+          received,
+        },
+      );
     }
     if (noRoom > 0) log.warn('more devices than window.maxKeys: some wait for a window', { noRoom, maxKeys });
     if (evicted > 0)
@@ -54,13 +67,16 @@ export function createRecordReports({ maxKeys, scoreWatch, log, now }: RecordRep
       counts.noRoom += batch.noRoom;
       counts.evicted += batch.windowsEvicted;
       counts.undone += batch.jumpsUndone;
+      counts.duplicate += batch.ignored.duplicate;
+      counts.outOfOrder += batch.ignored.out_of_order;
       for (const { reason, message, origin } of deadLetters) refusals.add(reason, exampleOf(message, origin));
       reportScoreWatch();
       const at = now();
       // Reports continue if the clock was set back.
       if (at >= reportedAt && at - reportedAt < reportEveryMs) return;
-      const any = refusals.total + counts.noRoom + counts.evicted + counts.undone > 0;
-      if (any) reportedAt = at;
+      const { noRoom, evicted, undone, duplicate, outOfOrder } = counts;
+      const ignored = isIgnoringKnown ? 0 : duplicate + outOfOrder;
+      if (refusals.total + noRoom + evicted + undone + ignored > 0) reportedAt = at;
       report();
     },
     /** Reports the rest at the end of the records. */
@@ -68,4 +84,4 @@ export function createRecordReports({ maxKeys, scoreWatch, log, now }: RecordRep
   };
 }
 
-const noRecords = () => ({ received: 0, noRoom: 0, evicted: 0, undone: 0 });
+const noRecords = () => ({ received: 0, noRoom: 0, evicted: 0, undone: 0, duplicate: 0, outOfOrder: 0 });

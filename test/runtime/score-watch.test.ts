@@ -152,6 +152,21 @@ describe('reports', () => {
     ]);
   });
 
+  test('say once that duplicate or late records are ignored, which the settings ask for', () => {
+    const { observe, lines, reports } = reporting();
+    const ignored = { ...scored, ignored: { duplicate: 3, out_of_order: 1 } };
+    for (const at of [1, 60_002, 120_003]) observe(outcome(10, ignored), at);
+    reports.flush();
+    expect(lines).toEqual([
+      {
+        level: 'info',
+        message:
+          'duplicate or late records are ignored, as configured; vaemon_records_ignored_total counts them',
+        fields: { duplicate: 3, outOfOrder: 1, received: 10 },
+      },
+    ]);
+  });
+
   test('say once that nothing is scored, and once that scoring has resumed', () => {
     const { observe, lines } = reporting();
     for (const at of [1, 2, 3]) observe(outcome(50), at);
