@@ -37,7 +37,7 @@ test('a file of nested records becomes a detector with prices, which passes conf
   const { out: report, code } = await initPlant(folder, out);
   expect(code).toBe(0);
   expect(report).toContain('device     device.id, 4 devices');
-  expect(report).toContain('rejected   1 record as not_json');
+  expect(report).toContain(`rejected   1 record as not_json: ${join(folder, 'plant.ndjson')}:0:1200: `);
   expect(report).toMatch(/1\. 0\.005 +1 per day +\d/);
   const text = await readFile(out, 'utf8');
   expect(parse(text)).toMatchObject({

@@ -102,8 +102,7 @@ export async function decodeSample(
       rejectedRecords++;
       rejected[reason] = {
         records: (rejected[reason]?.records ?? 0) + 1,
-        example:
-          rejected[reason]?.example ?? (origin.file === undefined ? message : exampleOf(message, origin)),
+        example: rejected[reason]?.example ?? exampleOf(message, origin),
       };
     };
     for (const { problem, origin } of part) if (problem !== undefined) refuse(problem, origin);

@@ -3,6 +3,7 @@
  */
 import { stringify } from 'yaml';
 import { sourceOf, type DetectorSettings } from '../../config/settings';
+import { exampleOf } from '../../pipeline/refusals';
 import type { Message } from '../../sources/source';
 import {
   createPrometheusClient,
@@ -87,10 +88,12 @@ export async function samplePrometheus(
     to: now(),
     maxRecords,
   });
-  const problems = messages.flatMap(({ message: { problem } }) => (problem === undefined ? [] : [problem]));
+  const problems = messages.flatMap(({ message: { problem, origin } }) =>
+    problem === undefined ? [] : [exampleOf(problem.message, origin)],
+  );
   if (2 * problems.length > messages.length)
     throw new UnusableSampleError(
-      `${problems.length} of ${messages.length} records would be rejected: ${problems[0]!.message}`,
+      `${problems.length} of ${messages.length} records would be rejected: ${problems[0]!}`,
     );
   const builder = createSampleBuilder();
   for (const { message, block } of messages)
