@@ -11,9 +11,9 @@ export function metricsDocument(metrics: readonly MetricDescription[]): string {
 
 \`GET /metrics\` returns the Prometheus text format. Times are in seconds, counters end in \`_total\`, and every counter of a
 configured detector exists with 0 from the start, so that \`increase()\` sees its first step. All label values come from the
-configuration or from fixed lists, but for the keys of devices in \`vaemon_event_*\`: the \`metrics.openEvents\` most surprising
-open events of a detector have these series, which end with their event. At 100,000 devices, all of them with an open event, \`/metrics\`
-has less than 1 MB. The alert rules are in \`deploy/prometheus/vaemon.rules.yml\`, explained in [runbooks.md](runbooks.md); the
+configuration or from fixed lists, except the keys of devices in \`vaemon_event_*\`: the \`metrics.openEvents\` most surprising
+open events of a detector have these series, which end with their event. With 100,000 devices, each with an open event,
+\`/metrics\` is smaller than 1 MB. The alert rules are in \`deploy/prometheus/vaemon.rules.yml\`, explained in [runbooks.md](runbooks.md); the
 dashboards are in \`deploy/grafana/dashboards/\`.
 
 This page is generated: \`UPDATE_DOCS=1 npx jest test/metrics/metrics.test.ts\`.

@@ -7,7 +7,7 @@ export function configurationMetrics(declarations: Declarations) {
     new Gauge(declare(declarations, { name, type: 'gauge', help, labels: [] }));
   const successful = gauge(
     'vaemon_config_last_reload_successful',
-    'Whether the configuration as its files are now could be used; 0: the one before stays in force.',
+    'Whether the newest state of the configuration files was applied; 0: the previous configuration remains in use.',
   );
   const succeededAt = gauge(
     'vaemon_config_last_reload_success_timestamp_seconds',

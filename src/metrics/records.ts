@@ -79,7 +79,7 @@ export const recordMetrics = {
   ),
   withoutValues: counter(
     'vaemon_records_without_values_total',
-    'Records without the value of any channel; their scores mean nothing.',
+    'Records without the value of any channel; their scores are meaningless.',
   ),
   windowsEvicted: counter(
     'vaemon_windows_evicted_total',
