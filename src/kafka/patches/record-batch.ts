@@ -5,8 +5,14 @@
  * than parsing the JSON value. A batch of 30 kB that decompresses to a gigabyte ends the process; so does one of 150,000
  * records, which overflows the stack. A batch that cannot be decoded ends the consumer at each start. This decoder returns
  * records with the same fields; for a batch that it rejects, it returns records without content. Format: KIP-98, "record
- * batch". Delete when: kafkajs decodes records about as fast (`npm run bench -- kafka` shows the difference), and limits the
- * memory of decompressed batches.
+ * batch".
+ *
+ * Upstream: tulios/kafkajs issue 1072. Why: a compacted topic keeps the last batch of each producer, even without records. Where
+ * a segment has only such batches, kafkajs fetches them again without end. This decoder ends a batch whose last records are
+ * compacted away with a control record, which kafkajs skips.
+ *
+ * Delete when: kafkajs decodes records about as fast (`npm run bench -- kafka` shows the difference), limits the memory of
+ * decompressed batches, and continues after a batch without records.
  */
 import type { KafkaMessage } from 'kafkajs';
 import { DecodeError } from '../../errors';
@@ -218,6 +224,15 @@ function placeholders(context: BatchContext, { reason, message }: DecodeError): 
 
 const noBytes = Buffer.alloc(0);
 
+/** A control record at the end of a batch whose last records are compacted away; undefined if the batch is complete. */
+function endOf(context: BatchContext, lastRecord: FetchedRecord | undefined): FetchedRecord | undefined {
+  const last = BigInt(context.firstOffset) + BigInt(context.lastOffsetDelta);
+  if (lastRecord !== undefined && BigInt(lastRecord.offset) >= last) return undefined;
+  const time = Number(context.maxTimestamp);
+  const control = { ...context, isControlBatch: true };
+  return new FetchedRecord(String(last), time, 0, noBytes, 0, -1, null, noHeaders, control);
+}
+
 interface DecodedBatch extends BatchContext {
   records: FetchedRecord[];
   /** Memory that the records take, bytes. */
@@ -253,6 +268,8 @@ function createBatchDecoder(
       const next = createRecordReader(plain, context);
       const records: FetchedRecord[] = [];
       for (let i = 0; i < count; i++) records.push(next());
+      const end = endOf(context, records.at(-1));
+      if (end !== undefined) records.push(end);
       return { ...context, records, bytes };
     } catch (error) {
       if (!(error instanceof DecodeError)) throw error;

@@ -171,7 +171,7 @@ test('a damaged batch is read, or rejected by offset with a reason, and nothing 
         const read = (await ours(new Decoder(buffer))).records as unknown as FetchedRecord[];
         if (read[0]!.problem === undefined) {
           readable++;
-          expect(read).toHaveLength(records.length);
+          expect(read.filter((one) => !one.isControlRecord)).toHaveLength(records.length);
           return;
         }
         rejected++;
@@ -229,14 +229,17 @@ describe('the record set of a partition', () => {
   };
 
   test('has the records of all its batches, but not of one that is cut off', async () => {
-    const batch = await withBody(Buffer.concat(Array<Buffer>(3).fill(smallest.buffer)), { count: 3 });
+    const batch = await withBody(Buffer.concat(Array<Buffer>(3).fill(smallest.buffer)), {
+      count: 3,
+      last: 0,
+    });
     expect(await readSet(Buffer.concat([batch, batch, batch.subarray(0, 65)]))).toHaveLength(6);
     expect(await readSet(batch.subarray(0, 40))).toEqual([]);
   });
 
   test('may have more records than a function has arguments', async () => {
     const body = Buffer.concat(Array<Buffer>(200_000).fill(smallest.buffer));
-    expect(await readSet(await withBody(body, { count: 200_000 }))).toHaveLength(200_000);
+    expect(await readSet(await withBody(body, { count: 200_000, last: 0 }))).toHaveLength(200_000);
   });
 
   test('ends where the records of a response take too much memory; the next response has the others', async () => {
@@ -249,6 +252,39 @@ describe('the record set of a partition', () => {
   });
 });
 
+describe('a compacted topic', () => {
+  const noRecords = Buffer.alloc(0);
+  const Batch = load('kafkajs/src/consumer/batch') as new (
+    topic: string,
+    fetchedOffset: string,
+    data: object,
+  ) => { messages: Plain[]; isEmptyDueToFiltering(): boolean; lastOffset(): string };
+  const setPath = load.resolve('kafkajs/src/protocol/requests/fetch/v4/decodeMessages');
+
+  /** What kafkajs makes of a response with these batches, fetched from offset 40. */
+  async function fetched(...batches: Buffer[]) {
+    const size = Buffer.alloc(4);
+    const set = Buffer.concat(batches);
+    size.writeInt32BE(set.length);
+    const decode = load(setPath) as (decoder: object) => Promise<FetchedRecord[]>;
+    const messages = await decode(new Decoder(Buffer.concat([size, set])));
+    const data = { partition: 0, highWatermark: '900', abortedTransactions: [], messages };
+    const batch = new Batch('t', '40', data);
+    return { offsets: batch.messages.map(({ offset }) => offset), last: batch.lastOffset(), batch };
+  }
+
+  test.each([0, 1])('a batch without records (codec %i) is passed', async (codec) => {
+    const { offsets, last, batch } = await fetched(await withBody(noRecords, { count: 0, last: 7, codec }));
+    expect({ offsets, last }).toEqual({ offsets: [], last: '47' });
+    // kafkajs continues after a batch only if this holds.
+    expect(batch.isEmptyDueToFiltering()).toBe(true);
+  });
+
+  test('a batch without its last records is passed in one step', async () => {
+    const { offsets, last } = await fetched(await withBody(smallest.buffer, { count: 1, last: 7 }));
+    expect({ offsets, last }).toEqual({ offsets: ['40'], last: '47' });
+  });
+});
 test('a package that does not load is an error of this machine, not of the batch', async () => {
   const known = CompressionCodecs[CompressionTypes.LZ4];
   CompressionCodecs[CompressionTypes.LZ4] = () =>
