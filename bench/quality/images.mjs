@@ -36,6 +36,19 @@ function withSquare(image, n) {
 /** Clothes as they are, and then each kind of strange image, `count` of each: one test part for all. */
 export const everyKind = ['normal', ...Object.keys(strange), 'grey square'];
 
+/** Images of a part, and the class of each. @returns undefined where they are not there */
+export function readClothes(source, part) {
+  const path = (kind) => join(source, `fmnist-${part}.${kind}.gz`);
+  if (!existsSync(path('idx3'))) return undefined;
+  const [bytes, classes] = ['idx3', 'labels.idx1'].map((kind) => gunzipSync(readFileSync(path(kind))));
+  const imageAt = (i) => bytes.subarray(headBytes + i * pixels, headBytes + (i + 1) * pixels);
+  return Array.from(classes.subarray(8), (of, i) => ({ of, image: imageAt(i) }));
+}
+
+export function writeImages(path, images) {
+  writeFileSync(path, Buffer.concat([head(3, images.length, side, side), ...images]));
+}
+
 /** Writes NAME.train.idx3, and NAME.test.idx3 with what `choose` makes of the test part. @returns undefined where the images are not there */
 function writeSeries(source, folder, name, choose) {
   const [train, test] = ['train-12k', 'test-2k'].map((part) => join(source, `fmnist-${part}.idx3.gz`));
@@ -44,10 +57,7 @@ function writeSeries(source, folder, name, choose) {
   const images = choose((i) => bytes.subarray(headBytes + i * pixels, headBytes + (i + 1) * pixels));
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, `${name}.train.idx3`), gunzipSync(readFileSync(train)));
-  writeFileSync(
-    join(folder, `${name}.test.idx3`),
-    Buffer.concat([head(3, images.length, side, side), ...images]),
-  );
+  writeImages(join(folder, `${name}.test.idx3`), images);
   return images;
 }
 
