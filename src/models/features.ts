@@ -52,7 +52,8 @@ export function featureOptions(
   features: ModelSpec['features'],
   images: number,
 ): Pick<ModelSpec, 'patches' | 'bank' | 'oddness'> {
-  if (features === 'backbone') return { patches: true, bank: Math.min(2000, 16 * images), oddness: true };
+  if (features === 'backbone')
+    return { patches: true, bank: Math.min(2000, 16 * images), oddness: 'relative' };
   return features === 'gradients' ? { bank: Math.min(500, Math.ceil(images / 2)) } : {};
 }
 

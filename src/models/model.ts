@@ -86,8 +86,11 @@ export interface ModelSpec extends Omit<SharedOptions, 'likelihood' | 'features'
   patches?: boolean;
   /** Number of typical cells that the statistic `bank` compares with; absent = none. */
   bank?: number;
-  /** Whether heat maps show how anomalous each cell is; absent = the nats of pixels, as in older versions. */
-  oddness?: true;
+  /**
+   * Heat maps show how anomalous each cell is, in comparison with the mean of its image; in older versions not in comparison (true),
+   * or the nats of pixels (absent).
+   */
+  oddness?: 'relative' | true;
   /** `auto` has been resolved by the pixels (training/likelihood.ts). */
   likelihood: Exclude<SharedOptions['likelihood'], 'auto'>;
   /** Positions of an example: records of a window, or pixels of an image. */

@@ -6,7 +6,7 @@
  *   −log p(y|z,c)     of the inner model; its deviance in cell i is d_i
  *   patch(x) = worst_i d_i                                            (worst-cells.ts)
  *   bank(x)  = distance of the y_i from typical ones, δ_im by map m   (bank.ts)
- *   oddness_i = 1/2 ( log d_i + 1/M Σ_m log δ_im )                    shown in heat maps
+ *   oddness_i = 1/4 log d_i + 1/2 log δ_i1 + 1/4 log δ_i2              shown in heat maps; δ_i1 by the finer map
  *
  * It reads and returns values of pixels, as a model of pixels does: the nats of a cell are distributed over its pixels.
  */
@@ -18,11 +18,22 @@ import type { Assessment, Examples, Model, ModelSpec } from './model';
 import { createPixelNats } from './pixel-nats';
 import { leastDistance, worst } from './worst-cells';
 
+/**
+ * Weights of the logarithms of the nats, and of the distances by the finer and by the coarser map. The finer map shows best where a
+ * defect is (docs/quality.md).
+ */
+const oddnessWeights = { relative: [1 / 4, 1 / 2, 1 / 4], absolute: [1 / 2, 1 / 4, 1 / 4] } as const;
+
 /** @param nats d of cells, and `distances` δ by each map. The shape of each, and of the result, is [batch, cells] */
-function oddness(nats: tf.Tensor2D, distances: readonly tf.Tensor2D[]): tf.Tensor2D {
-  const log = (of: tf.Tensor2D): tf.Tensor2D => of.maximum(leastDistance).log();
-  const sum = distances.map(log).reduce((all, one) => all.add(one));
-  return log(nats).add(sum.div(distances.length)).div(2);
+function oddness(
+  nats: tf.Tensor2D,
+  distances: readonly tf.Tensor2D[],
+  kind: NonNullable<ModelSpec['oddness']>,
+): tf.Tensor2D {
+  const weights = oddnessWeights[kind === 'relative' ? kind : 'absolute'];
+  return [nats, ...distances]
+    .map((of, i): tf.Tensor2D => of.maximum(leastDistance).log().mul(weights[i]!))
+    .reduce((sum, one) => sum.add(one));
 }
 
 /**
@@ -65,7 +76,7 @@ export function onFeatures<Spec extends ModelSpec>(
         patch: worst(ofCells, alike),
         ...(distances && { bank: bank!.farthest(distances) }),
       },
-      ...(distances && spec.oddness && { oddness: oddness(ofCells, distances) }),
+      ...(distances && spec.oddness && { oddness: oddness(ofCells, distances, spec.oddness) }),
       ...nats.onPixels(assessed, images.x),
     };
   }

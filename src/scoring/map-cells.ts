@@ -154,11 +154,49 @@ function sharesAlong(
   });
 }
 
-export function createMapReader(image: ImageShape, { oddness: isOfFeatures }: ModelSpec): MapReader {
+/** Share of the mean oddness of an image that is subtracted: odd images are not hot everywhere, yet a wholly odd one is hot. */
+const ownShare = 0.5;
+
+/**
+ * Oddness in comparison with the mean of the image, after a closing over 3 × 3 cells of each tile (the least of the largest values
+ * around a cell), which fills what the edges of a defect enclose.
+ * @param oddness shape [tiles, down, across]
+ */
+function relativeOddness(oddness: Float32Array, down: number, across: number): Float32Array {
+  const mean = oddness.reduce((sum, value) => sum + value / oddness.length, 0);
+  const closed = new Float32Array(oddness.length);
+  for (let from = 0; from < oddness.length; from += down * across) {
+    const tile = oddness.subarray(from, from + down * across);
+    const largest = ofNeighbours(tile, down, across, Math.max);
+    closed.set(ofNeighbours(largest, down, across, Math.min), from);
+  }
+  return closed.map((value) => value - ownShare * mean);
+}
+
+/** The largest or the least of the up to 3 × 3 values around each cell. */
+function ofNeighbours(
+  cells: Float32Array,
+  down: number,
+  across: number,
+  choose: (a: number, b: number) => number,
+): Float32Array {
+  return cells.map((own, cell) => {
+    const [y, x] = [Math.floor(cell / across), cell % across];
+    let chosen = own;
+    for (let v = Math.max(0, y - 1); v <= Math.min(down - 1, y + 1); v++)
+      for (let u = Math.max(0, x - 1); u <= Math.min(across - 1, x + 1); u++)
+        chosen = choose(chosen, cells[v * across + u]!);
+    return chosen;
+  });
+}
+
+export function createMapReader(image: ImageShape, { oddness: kind }: ModelSpec): MapReader {
   const rowOf = (values: Float32Array, window: number, size: number): Float32Array =>
     values.subarray(window * size, (window + 1) * size);
-  if (!isOfFeatures)
+  if (kind === undefined)
     return ({ deviance }, window) => deviancesOfCells(image, rowOf(deviance, window, imageBytes(image)));
   const { size, read } = createFeatureReader(image);
-  return ({ oddness }, window) => read(rowOf(oddness, window, size));
+  if (kind !== 'relative') return ({ oddness }, window) => read(rowOf(oddness, window, size));
+  const { down, across } = backboneGrid(createTiles(image).shape);
+  return ({ oddness }, window) => read(relativeOddness(rowOf(oddness, window, size), down, across));
 }

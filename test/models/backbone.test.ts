@@ -9,7 +9,13 @@ import {
   backboneMaps,
   createBackbone,
 } from '../../src/models/backbone';
-import { disposeModel, writeWeights, type Assessment, type Model } from '../../src/models/model';
+import {
+  disposeModel,
+  writeWeights,
+  type Assessment,
+  type Model,
+  type ModelSpec,
+} from '../../src/models/model';
 import { createModel } from '../../src/models/zoo';
 import { readBackbone } from '../../src/runtime/backbone';
 import { createRandom, decodeSafetensors, scoped, tf } from '../../src/tensor';
@@ -81,6 +87,7 @@ describe('a model of cells', () => {
       assessment: Assessment,
     ) => void,
     scale = 1,
+    oddness: ModelSpec['oddness'] = 'relative',
   ): void {
     const model = createModel(
       createSpec({
@@ -88,7 +95,7 @@ describe('a model of cells', () => {
         features: 'backbone',
         patches: true,
         bank: 64,
-        oddness: true,
+        oddness,
         length: side * side,
         width: side,
         channels: 1,
@@ -123,51 +130,61 @@ describe('a model of cells', () => {
     });
   });
 
-  test('has a bank of each map: `bank` is the geometric mean over the maps of eighth powers over the cells, and the oddness of a cell that of its nats and distances', () => {
-    withStatistics(Array.from({ length: count }, surfaceOf), (statistics, model, given, assessment) => {
-      const weights = (name: string): Float32Array =>
-        model.weights.get(`features/${name}`)!.dataSync<'float32'>();
-      const [centre, scale, bank] = ['centre/bias', 'scale/bias', 'typical/kernel'].map(weights);
-      const size = bank!.length / backboneChannels;
-      const grid = backboneGrid({ height: side, width: side });
-      const backbone = createBackbone();
-      writeWeights(backbone, readBackbone());
-      const features = backboneFeatures(backbone, given, grid, 1).dataSync();
-      for (const variable of backbone.weights.values()) variable.dispose();
-      const distance = (cell: number, typical: number, map: { from: number; size: number }): number => {
-        let sum = 0;
-        for (let j = map.from; j < map.from + map.size; j++)
-          sum +=
-            ((features[cell * backboneChannels + j]! - centre![j]!) / scale![j]! -
-              bank![j * size + typical]!) **
-              2 /
-            map.size;
-        return sum;
-      };
-      const nearest = backboneMaps.map((map) =>
-        Array.from({ length: 2 * cells }, (_, cell) =>
-          Math.min(...Array.from({ length: size }, (_, typical) => distance(cell, typical, map))),
-        ),
-      );
-      statistics['bank']!.forEach((actual, image) => {
-        const ofMaps = nearest.map((distances) => {
-          const own = distances.slice(image * cells, (image + 1) * cells);
-          return (own.reduce((sum, one) => sum + one ** 8, 0) / cells) ** (1 / 8);
+  test.each([
+    // Powers of the distances in the odds of a cell whose nats have the power 1: of versions now and before.
+    { kind: 'relative', powers: [2, 1] },
+    { kind: true, powers: [1 / 2, 1 / 2] },
+  ] as const)(
+    'has a bank of each map: `bank` is the geometric mean over the maps of eighth powers over the cells, and the oddness of a cell a weighted one of its nats and distances: $kind',
+    ({ kind, powers }) => {
+      const compare: Parameters<typeof withStatistics>[1] = (statistics, model, given, assessment) => {
+        const weights = (name: string): Float32Array =>
+          model.weights.get(`features/${name}`)!.dataSync<'float32'>();
+        const [centre, scale, bank] = ['centre/bias', 'scale/bias', 'typical/kernel'].map(weights);
+        const size = bank!.length / backboneChannels;
+        const grid = backboneGrid({ height: side, width: side });
+        const backbone = createBackbone();
+        writeWeights(backbone, readBackbone());
+        const features = backboneFeatures(backbone, given, grid, 1).dataSync();
+        for (const variable of backbone.weights.values()) variable.dispose();
+        const distance = (cell: number, typical: number, map: { from: number; size: number }): number => {
+          let sum = 0;
+          for (let j = map.from; j < map.from + map.size; j++)
+            sum +=
+              ((features[cell * backboneChannels + j]! - centre![j]!) / scale![j]! -
+                bank![j * size + typical]!) **
+                2 /
+              map.size;
+          return sum;
+        };
+        const nearest = backboneMaps.map((map) =>
+          Array.from({ length: 2 * cells }, (_, cell) =>
+            Math.min(...Array.from({ length: size }, (_, typical) => distance(cell, typical, map))),
+          ),
+        );
+        statistics['bank']!.forEach((actual, image) => {
+          const ofMaps = nearest.map((distances) => {
+            const own = distances.slice(image * cells, (image + 1) * cells);
+            return (own.reduce((sum, one) => sum + one ** 8, 0) / cells) ** (1 / 8);
+          });
+          const expected = ofMaps.reduce((product, one) => product * one, 1) ** (1 / ofMaps.length);
+          expect(actual / expected).toBeCloseTo(1, 2);
         });
-        const expected = ofMaps.reduce((product, one) => product * one, 1) ** (1 / ofMaps.length);
-        expect(actual / expected).toBeCloseTo(1, 2);
-      });
-      const [oddness, deviance] = [assessment.oddness!.dataSync(), assessment.deviance.dataSync()];
-      // What the distances leave of the product are the nats, which sum to those of the pixels.
-      for (const image of [0, 1]) {
-        let [ofCells, ofPixels] = [0, 0];
-        for (let cell = image * cells; cell < (image + 1) * cells; cell++)
-          ofCells += Math.exp(2 * oddness[cell]!) / Math.sqrt(nearest[0]![cell]! * nearest[1]![cell]!);
-        for (const nats of deviance.slice(image * side * side, (image + 1) * side * side)) ofPixels += nats;
-        expect(ofCells / ofPixels).toBeCloseTo(1, 2);
-      }
-    });
-  });
+        const [oddness, deviance] = [assessment.oddness!.dataSync(), assessment.deviance.dataSync()];
+        // What the distances leave of the product are the nats, which sum to those of the pixels.
+        for (const image of [0, 1]) {
+          let [ofCells, ofPixels] = [0, 0];
+          for (let cell = image * cells; cell < (image + 1) * cells; cell++)
+            ofCells +=
+              Math.exp(oddness[cell]! * (1 + powers[0] + powers[1])) /
+              (nearest[0]![cell]! ** powers[0] * nearest[1]![cell]! ** powers[1]);
+          for (const nats of deviance.slice(image * side * side, (image + 1) * side * side)) ofPixels += nats;
+          expect(ofCells / ofPixels).toBeCloseTo(1, 2);
+        }
+      };
+      withStatistics(Array.from({ length: count }, surfaceOf), compare, 1, kind);
+    },
+  );
 
   test('whose features hardly vary in training has finite statistics of an image that is far from all', () => {
     withStatistics(

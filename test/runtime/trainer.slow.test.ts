@@ -318,7 +318,7 @@ training: { epochs: 2 }
 
   test('are read by the backbone if it is configured, cell by cell', async () => {
     const { spec, report, evidence } = await trainOn(bars, { 'model.features': 'backbone' });
-    expect(spec).toMatchObject({ features: 'backbone', patches: true, oddness: true });
+    expect(spec).toMatchObject({ features: 'backbone', patches: true, oddness: 'relative' });
     expect(evidence).toEqual(['patch', 'bank']);
     expect(report.settings.calibration.statistics).toEqual(evidence);
     expect(report.featuresProblem).toBeUndefined();

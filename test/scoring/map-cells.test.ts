@@ -2,6 +2,7 @@
 import type { ImageShape } from '../../src/domain/image';
 import { createTiles } from '../../src/domain/tiles';
 import { backboneGrid } from '../../src/models/backbone';
+import type { ModelSpec } from '../../src/models/model';
 import { createMapReader, mapGrid } from '../../src/scoring/map-cells';
 import { createSpec } from '../models/spec';
 
@@ -16,6 +17,7 @@ const grey = (width: number, height: number, tile?: number): ImageShape => ({
 function mapOf(
   image: ImageShape,
   oddnessOf: (x: number, y: number, tile: number) => number,
+  kind: ModelSpec['oddness'] = true,
 ): (x: number, y: number) => number {
   const { shape, boxes } = createTiles(image);
   const { down, across } = backboneGrid(shape);
@@ -28,7 +30,7 @@ function mapOf(
       ),
     ),
   );
-  const read = createMapReader(image, createSpec({ oddness: true }));
+  const read = createMapReader(image, createSpec({ oddness: kind }));
   // The second of two images.
   const none = oddness.map(() => 9);
   const map = read({ deviance: new Float32Array(), oddness: Float32Array.from([...none, ...oddness]) }, 1);
@@ -74,6 +76,24 @@ test('where tiles overlap the map is between what they say', () => {
   expect(at(20, 40)).toBeCloseTo(1, 5);
   expect(at(84, 40)).toBeCloseTo(2, 0);
   expect(at(150, 40)).toBeCloseTo(4, 5);
+});
+
+test.each(images)('an image that is odd everywhere is as hot as half of its logarithm: %s', (_, image) => {
+  const at = mapOf(image, () => Math.log(9), 'relative');
+  expect(at(20, 20)).toBeCloseTo(3, 5);
+  expect(at(image.width - 1, image.height - 1)).toBeCloseTo(3, 5);
+});
+
+test('a cell in the middle of a ring of odd cells is as hot as the ring, and cells outside are not', () => {
+  const image = grey(128, 128);
+  const ring = (x: number, y: number): number => {
+    const far = Math.max(Math.abs(x - 36), Math.abs(y - 36));
+    return far > 4 && far < 13 ? Math.log(8) : 0;
+  };
+  const [open, closed] = ([true, 'relative'] as const).map((kind) => mapOf(image, ring, kind));
+  expect(open!(36, 36) / open!(44, 36)).toBeLessThan(0.7);
+  expect(closed!(36, 36) / closed!(44, 36)).toBeGreaterThanOrEqual(1);
+  expect(closed!(36, 64) / closed!(44, 36)).toBeLessThan(0.3);
 });
 
 test('a version whose model does not tell how odd cells are has the deviance of its pixels', () => {

@@ -232,12 +232,12 @@ test.each<[string, Partial<AnyModelSpec>, typeof large | typeof square | undefin
   ['cvae of gradients of large images', { features: 'gradients', bank: 20 }, large],
   [
     'cvae of the cells of large images',
-    { features: 'backbone', patches: true, bank: 20, oddness: true },
+    { features: 'backbone', patches: true, bank: 20, oddness: 'relative' },
     large,
   ],
   [
     'hvae of the cells of square images',
-    { kind: 'hvae', features: 'backbone', patches: true, bank: 20, oddness: true },
+    { kind: 'hvae', features: 'backbone', patches: true, bank: 20, oddness: 'relative' },
     square,
   ],
 ])(
@@ -284,7 +284,7 @@ test('what heat maps are made of leaves every other output of a model of cells a
   const options = { features: 'backbone', patches: true, bank: 20 } as const;
   const [without, withOddness] = [
     await createCase(options, true, large),
-    await createCase({ ...options, oddness: true }, true, large),
+    await createCase({ ...options, oddness: 'relative' }, true, large),
   ];
   const batch = windowsFor(without, 5);
   const [expected, actual] = [
