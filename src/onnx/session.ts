@@ -5,7 +5,7 @@ import { firstLineOf } from '../system/error-text';
 
 type Ort = typeof ort;
 
-/** Input tensors by name. */
+/** Tensors by name. */
 export type Feeds = Readonly<
   Record<string, { readonly data: Float32Array; readonly shape: readonly number[] }>
 >;
@@ -21,11 +21,7 @@ export interface Session {
    * the graph does not read are ignored.
    * @param into arrays that receive outputs; other outputs get new arrays
    */
-  run(
-    feeds: Feeds,
-    wanted: readonly string[],
-    into?: Readonly<Record<string, Float32Array>>,
-  ): Promise<Record<string, Float32Array>>;
+  run(feeds: Feeds, wanted: readonly string[], into?: Feeds): Promise<Record<string, Float32Array>>;
   release(): Promise<void>;
 }
 
@@ -93,8 +89,8 @@ export const openSession: OpenSession = async (bytes) => {
       );
       const fetches = Object.fromEntries(
         wanted.map((name) => {
-          const data = into[name];
-          return [name, data === undefined ? null : new Tensor('float32', data, [data.length])];
+          const receiver = into[name];
+          return [name, receiver === undefined ? null : new Tensor('float32', receiver.data, receiver.shape)];
         }),
       );
       const results = await session.run(tensors, fetches);

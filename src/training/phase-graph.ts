@@ -1,8 +1,8 @@
 /**
- * The training step of a phase as a graph: `stepPhase` runs once in tfjs, and its kernels are recorded, forward, backward and
- * Adam. The graph is for batches of one size. Random tensors of the loss are inputs of the graph.
+ * The loss of a phase and its gradients as a graph: they are computed once in tfjs, and the kernels are recorded, forward and
+ * backward. The graph is for batches of one size. Random tensors of the loss are inputs of the graph.
  */
-import { corrections, stepPhase, type Piece, type PieceState } from '../models/train-step';
+import { lossAndGradients } from '../models/train-step';
 import type { Model, Phase } from '../models/model';
 import { writeGraph, type NamedTensor } from '../onnx/graph';
 import { createExampleArrays, toExamples, type ExampleLayout } from '../scoring/encode';
@@ -22,38 +22,23 @@ export interface PhaseGraph {
   drawn: readonly DrawnTensor[];
 }
 
-/** Names of inputs that are neither weights nor examples. Names of weights contain a `/`, so they differ. */
-export const scalars = { step: 'step', corrections: 'corrections' } as const;
-
-/** The vectors that are divided into pieces. */
-export const pieceVectors = ['weights', 'first', 'second'] as const;
-type PieceVector = (typeof pieceVectors)[number];
-export const pieceInput = (vector: PieceVector, i: number): string => `${vector} ${i} before`;
-export const pieceOutput = (vector: PieceVector, i: number): string => `${vector} ${i}`;
+/** Input with the number of steps taken before. Names of weights contain a `/`, so they differ. */
+export const stepInput = 'step';
+/** Output with the gradient of the i-th variable of the phase. */
+export const gradientOutput = (i: number): string => `gradient ${i}`;
 
 /** @throws UntranslatableError with the name of a kernel that has no equivalent in ONNX */
 export function tracePhase(
-  { model, layout, learningRate }: Pick<StepperParts, 'model' | 'layout' | 'learningRate'>,
+  { model, layout }: Pick<StepperParts, 'model' | 'layout'>,
   phase: Phase,
-  pieces: readonly Piece[],
   rows: number,
 ): PhaseGraph {
   const inputs = createInputs(model);
-  const examples = traceExamples(layout, rows);
+  const { examples, named } = traceExamples(layout, rows);
   const drawn: DrawnTensor[] = [];
-  const scalarInputs = { step: tf.scalar(1), corrections: tf.tensor1d(corrections(0)) };
-  const zeros = (size: number): tf.Tensor1D => tf.zeros([size]);
-  const states = pieces.map(({ size }): PieceState => ({
-    weights: zeros(size),
-    first: zeros(size),
-    second: zeros(size),
-  }));
-  for (const [name, tensor] of examples.named) inputs.add(name, tensor);
-  inputs.add(scalars.step, scalarInputs.step);
-  inputs.add(scalars.corrections, scalarInputs.corrections);
-  states.forEach((state, i) => {
-    for (const vector of pieceVectors) inputs.add(pieceInput(vector, i), state[vector]);
-  });
+  const step = tf.scalar(1);
+  for (const [name, tensor] of named) inputs.add(name, tensor);
+  inputs.add(stepInput, step);
 
   const seeded = createRandom(0);
   const random = createTensorRandom((shape, draw) => {
@@ -65,23 +50,18 @@ export function tracePhase(
   });
   try {
     const recording = recordKernels(inputs.ids, () => {
-      const given = { examples: examples.examples, random, ...scalarInputs, pieces: states };
-      const { loss, norm, pieces: stepped } = stepPhase(phase, pieces, given, learningRate);
-      const outputs = stepped.flatMap((state, i) =>
-        pieceVectors.map((vector) => [pieceOutput(vector, i), state[vector]] as const),
-      );
-      return { loss, norm, ...Object.fromEntries(outputs) };
+      const { loss, gradients } = lossAndGradients(phase, { examples, random, step });
+      return {
+        loss,
+        ...Object.fromEntries(gradients.map((gradient, i) => [gradientOutput(i), gradient])),
+      };
     });
     return {
       bytes: writeGraph({ name: phase.name, recordings: [recording], named: inputs.named }),
       drawn,
     };
   } finally {
-    tf.dispose([
-      ...Object.values(scalarInputs),
-      ...examples.named.map(([, tensor]) => tensor),
-      ...states.flatMap(({ weights, first, second }) => [weights, first, second]),
-    ]);
+    tf.dispose([step, ...named.map(([, tensor]) => tensor)]);
   }
 }
 

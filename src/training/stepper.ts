@@ -1,12 +1,7 @@
 /** Engines for training steps: tfjs, or ONNX Runtime with graphs that are traced from it. */
+import type { StepResult } from '../models/adam';
 import type { Model, Phase } from '../models/model';
-import {
-  createOptimizer,
-  disposeOptimizer,
-  trainStep,
-  type Optimizer,
-  type StepResult,
-} from '../models/train-step';
+import { createOptimizer, trainStep } from '../models/train-step';
 import { toExamples, type ExampleArrays, type ExampleLayout } from '../scoring/encode';
 import { scoped, tf, type Random } from '../tensor';
 
@@ -49,8 +44,7 @@ export interface StepperParts {
 }
 
 export function createTfjsStepper({ model, phases, layout, learningRate }: StepperParts): Stepper {
-  const open = (): Optimizer[] => phases.map((phase) => createOptimizer(phase, learningRate));
-  let optimizers = open();
+  const optimizers = phases.map((phase) => createOptimizer(phase, learningRate));
   return {
     engine: `tfjs-${tf.getBackend()}`,
     step: ({ buffers, count }, random, step) => {
@@ -72,11 +66,8 @@ export function createTfjsStepper({ model, phases, layout, learningRate }: Stepp
     },
     weights: () =>
       new Map([...model.weights].map(([name, variable]) => [name, variable.dataSync<'float32'>().slice()])),
-    reset() {
-      optimizers.forEach(disposeOptimizer);
-      optimizers = open();
-    },
-    dispose: () => optimizers.forEach(disposeOptimizer),
+    reset: () => optimizers.forEach((optimizer) => optimizer.reset()),
+    dispose: () => undefined,
   };
 }
 

@@ -1,58 +1,56 @@
-/** Training steps in ONNX Runtime, from graphs that are traced from tfjs (phase-graph.ts). */
-import { corrections, type StepResult } from '../models/train-step';
+/** Training steps in ONNX Runtime, from graphs that are traced from tfjs (phase-graph.ts); Adam is JavaScript. */
+import type { Adam, StepResult } from '../models/adam';
+import type { Phase } from '../models/model';
+import { createOptimizer } from '../models/train-step';
 import type { Feeds, OpenSession, Session } from '../onnx/session';
 import type { ExampleArrays, ExampleLayout } from '../scoring/encode';
 import type { Random } from '../tensor';
-import {
-  pieceInput,
-  pieceOutput,
-  pieceVectors,
-  scalars,
-  tracePhase,
-  traceValidation,
-  type DrawnTensor,
-} from './phase-graph';
-import { acceptStep, createStates, piecesOf, resetState, type PhaseState } from './phase-state';
+import { gradientOutput, stepInput, tracePhase, traceValidation, type DrawnTensor } from './phase-graph';
 import { createMean, type Encoded, type Stepper, type StepperParts } from './stepper';
 
-/** The step of a phase for batches of one size. */
+/** The loss and the gradients of a phase, for batches of one size. */
 interface PhaseSession {
   session: Session;
   drawn: readonly DrawnTensor[];
 }
 
+/** A phase between steps. */
+interface PhaseState {
+  phase: Phase;
+  optimizer: Adam;
+  /** Current values of the phase's variables; phases may share them. */
+  weights: readonly Float32Array[];
+  gradients: readonly Float32Array[];
+}
+
 /** @throws UntranslatableError with the name of a kernel that has no equivalent in ONNX */
 export async function createTracedStepper(parts: StepperParts, open: OpenSession): Promise<Stepper> {
-  const { model, phases, layout } = parts;
+  const { model, phases, layout, learningRate } = parts;
   const nameOf = new Map([...model.weights].map(([name, variable]) => [variable.name, name]));
-  /** The current values of each weight by name: those of the model, or a part of its group's vector. */
-  const current = new Map<string, Float32Array>();
-  const states = createStates(phases);
+  /** The current values of each weight, by name. */
+  const current = new Map([...model.weights].map(([name, { size }]) => [name, new Float32Array(size)]));
+  const states = phases.map((phase): PhaseState => ({
+    phase,
+    optimizer: createOptimizer(phase, learningRate),
+    weights: phase.variables.map((variable) => current.get(nameOf.get(variable.name)!)!),
+    gradients: phase.variables.map(({ size }) => new Float32Array(size)),
+  }));
   const sessions = new Map<string, Promise<PhaseSession>>();
 
-  /** Updates `current` after a step has swapped the vectors of a phase. */
-  function followVectors({ groups }: PhaseState): void {
-    for (const { group } of groups)
-      for (const { variable, offset } of group.layout.placed)
-        current.set(nameOf.get(variable.name)!, group.weights.now.subarray(offset, offset + variable.size));
-  }
-
   function reset(): void {
-    for (const [name, variable] of model.weights) current.set(name, variable.dataSync<'float32'>().slice());
-    states.forEach(resetState);
-    states.forEach(followVectors);
+    for (const [name, variable] of model.weights) current.get(name)!.set(variable.dataSync<'float32'>());
+    for (const { optimizer } of states) optimizer.reset();
   }
   reset();
   const validation = await open(traceValidation(model, layout));
 
   /** The last batch of an epoch has another size, and each size needs a graph. */
-  function sessionOf(state: PhaseState, rows: number): Promise<PhaseSession> {
-    const key = `${rows} ${state.phase.name}`;
+  function sessionOf(phase: Phase, rows: number): Promise<PhaseSession> {
+    const key = `${rows} ${phase.name}`;
     let opened = sessions.get(key);
     if (opened === undefined) {
-      const pieces = piecesOf(state).map(({ piece }) => piece);
       const openPhase = async (): Promise<PhaseSession> => {
-        const { bytes, drawn } = tracePhase(parts, state.phase, pieces, rows);
+        const { bytes, drawn } = tracePhase(parts, phase, rows);
         return { session: await open(bytes), drawn };
       };
       sessions.set(key, (opened = openPhase()));
@@ -68,35 +66,24 @@ export async function createTracedStepper(parts: StepperParts, open: OpenSession
   }
 
   async function step(
-    state: PhaseState,
+    { phase, optimizer, weights, gradients }: PhaseState,
     { buffers, count }: Encoded,
     random: Random,
     before: number,
   ): Promise<StepResult> {
-    const { session, drawn } = await sessionOf(state, count);
+    const { session, drawn } = await sessionOf(phase, count);
     for (const { data, draw } of drawn) draw(data, random);
-    const feeds: Record<string, Feeds[string]> = {
+    const feeds = {
       ...weightFeeds(),
       ...exampleFeeds(layout, buffers, count),
       ...Object.fromEntries(drawn.map(({ name, data, shape }) => [name, { data, shape }])),
-      [scalars.step]: { data: Float32Array.of(before), shape: [] },
-      [scalars.corrections]: { data: Float32Array.from(corrections(state.taken)), shape: [2] },
+      [stepInput]: { data: Float32Array.of(before), shape: [] },
     };
-    const into: Record<string, Float32Array> = {};
-    piecesOf(state).forEach((placed, i) => {
-      const { offset, size } = placed.piece;
-      for (const vector of pieceVectors) {
-        const { now, next } = placed[vector];
-        feeds[pieceInput(vector, i)] = { data: now.subarray(offset, offset + size), shape: [size] };
-        into[pieceOutput(vector, i)] = next.subarray(offset, offset + size);
-      }
-    });
-    const outputs = await session.run(feeds, ['loss', 'norm', ...Object.keys(into)], into);
-    const [loss, norm] = [outputs['loss']![0]!, outputs['norm']![0]!];
-    if (!Number.isFinite(loss) || !Number.isFinite(norm)) return { loss, norm, skipped: true };
-    acceptStep(state);
-    followVectors(state);
-    return { loss, norm, skipped: false };
+    const into = Object.fromEntries(
+      gradients.map((data, i) => [gradientOutput(i), { data, shape: phase.variables[i]!.shape }]),
+    );
+    const { loss } = await session.run(feeds, ['loss', ...Object.keys(into)], into);
+    return optimizer.step(loss![0]!, weights, gradients);
   }
 
   return {

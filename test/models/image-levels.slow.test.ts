@@ -5,7 +5,7 @@ import { createLimitCheck } from '../../src/domain/signal';
 import { createWindowBatch, windowShape, type WindowBatch } from '../../src/domain/window';
 import { placeDim } from '../../src/models/image-cells';
 import { disposeModel, type Examples, type Model } from '../../src/models/model';
-import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
+import { createOptimizer, trainStep } from '../../src/models/train-step';
 import { createModel } from '../../src/models/zoo';
 import { readBackbone } from '../../src/runtime/backbone';
 import { decodeBundle, encodeBundle } from '../../src/scoring/bundle';
@@ -78,7 +78,6 @@ describe('cells of two products', () => {
         const examples = examplesOf(imagesOf(32, random, false), alone);
         model.phases.forEach((phase, i) => trainStep(phase, optimizers[i]!, examples, random, step));
       });
-    optimizers.forEach(disposeOptimizer);
     return model;
   }
 

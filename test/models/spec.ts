@@ -1,7 +1,7 @@
 /** A small model of each kind, and examples for it. */
 import type { Examples, Model, ModelSpec } from '../../src/models/model';
 import type { AnyModelSpec } from '../../src/models/zoo';
-import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
+import { createOptimizer, trainStep } from '../../src/models/train-step';
 import { createRandom, tf } from '../../src/tensor';
 
 /** Every option as the configuration has it by default, but small. */
@@ -68,7 +68,6 @@ export function trainSteps(model: Model, steps: number, from = 0): void {
     model.phases.forEach((phase, i) => trainStep(phase, optimizers[i]!, examples, random, step));
     disposeExamples(examples);
   }
-  optimizers.forEach(disposeOptimizer);
 }
 
 export function disposeExamples({ x, mask, c }: Examples): void {

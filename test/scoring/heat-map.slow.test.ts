@@ -1,7 +1,7 @@
 /** Heat maps of a small model of pictures, with a blot in a known place. */
 import sharp from 'sharp';
 import { disposeModel, type Examples, type Model } from '../../src/models/model';
-import { createOptimizer, disposeOptimizer, trainStep } from '../../src/models/train-step';
+import { createOptimizer, trainStep } from '../../src/models/train-step';
 import { createModel } from '../../src/models/zoo';
 import { paintHeatMap } from '../../src/scoring/heat-map';
 import { createRandom, scoped, tf } from '../../src/tensor';
@@ -45,7 +45,6 @@ beforeAll(async () => {
       const examples = toExamples(Array.from({ length: 32 }, () => createPicture(random.uniform())));
       trainStep(model.phases[0]!, optimizer, examples, random, step);
     });
-  disposeOptimizer(optimizer);
 }, 60_000);
 afterAll(() => {
   disposeModel(model);

