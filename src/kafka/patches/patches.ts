@@ -1,5 +1,6 @@
 /** All patches of kafkajs. They are applied when a client is first needed, before kafkajs connects. */
 import { abortedTransactionsPatch } from './aborted-transactions';
+import { connectionPatch } from './connection';
 import { installedKafkajs, kafkajsVersion, type KafkajsInternals } from './installed';
 import { outOfRangePatch } from './out-of-range';
 import type { Patch } from './patch';
@@ -13,6 +14,7 @@ export const patches: readonly Patch[] = [
   requestQueuePatch,
   recordBatchPatch,
   abortedTransactionsPatch,
+  connectionPatch,
 ];
 
 /** Applies every patch that fits; returns those that do not. A second call has no effect. */

@@ -22,6 +22,7 @@ const modules = {
   'request-queue': 'network/requestQueue',
   'record-batch': 'protocol/recordBatch/v0/decoder',
   'aborted-transactions': 'broker',
+  connection: 'network/connection',
 };
 
 /** What a later kafkajs may have in place of what the patches know. */
@@ -44,6 +45,14 @@ const rewritten = {
   'aborted-transactions': class {
     fetch(): void {
       // Does something else.
+    }
+  },
+  connection: class {
+    connect(): void {
+      // Does something else.
+    }
+    send(): void {
+      // As before.
     }
   },
 };
@@ -120,6 +129,7 @@ test.each([
   ['out-of-range', false],
   ['record-batch', false],
   ['aborted-transactions', false],
+  ['connection', false],
 ] as const)('a missing %s ends the start (exactly-once: %s)', (name, exactlyOnce) => {
   const { problem } = startWith(name, exactlyOnce);
   expect(problem).toContain(`required patches do not apply: "${name}" (without it: `);
