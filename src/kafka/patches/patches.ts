@@ -6,6 +6,7 @@ import { outOfRangePatch } from './out-of-range';
 import type { Patch } from './patch';
 import { recordBatchPatch } from './record-batch';
 import { requestQueuePatch } from './request-queue';
+import { seedBrokerPatch } from './seed-broker';
 import { stableOffsetsPatch } from './stable-offsets';
 
 export const patches: readonly Patch[] = [
@@ -15,6 +16,7 @@ export const patches: readonly Patch[] = [
   recordBatchPatch,
   abortedTransactionsPatch,
   connectionPatch,
+  seedBrokerPatch,
 ];
 
 /** Applies every patch that fits; returns those that do not. A second call has no effect. */

@@ -23,6 +23,7 @@ const modules = {
   'record-batch': 'protocol/recordBatch/v0/decoder',
   'aborted-transactions': 'broker',
   connection: 'network/connection',
+  'seed-broker': 'cluster/brokerPool',
 };
 
 /** What a later kafkajs may have in place of what the patches know. */
@@ -53,6 +54,11 @@ const rewritten = {
     }
     send(): void {
       // As before.
+    }
+  },
+  'seed-broker': class {
+    removeBroker(): void {
+      // Does something else.
     }
   },
 };
@@ -116,6 +122,7 @@ test('the start names the applied patches in one line', () => {
 
 test.each([
   ['request-queue', true],
+  ['seed-broker', true],
   ['stable-offsets', false],
 ] as const)('a missing %s is a warning (exactly-once: %s)', (name, exactlyOnce) => {
   const { lines, problem } = startWith(name, exactlyOnce);
