@@ -106,6 +106,31 @@ inBrowser('the page', () => {
     expect(problems).toEqual([]);
   });
 
+  test('shows an event that happens while the list is on its way', async () => {
+    await page.route('**/api/v1/events?*', async (route) => {
+      const answer = await route.fetch();
+      play(started.past, 'pump-7', 0, 50);
+      await route.fulfill({ response: answer });
+    });
+    await page.goto(`${started.url}/#/events`);
+    await page.waitForSelector('tr[data-id]');
+    expect(await textOf('main')).toContain('1 event\n');
+    expect(problems).toEqual([]);
+  });
+
+  test('shows what happened while there was no connection', async () => {
+    let attempts = 0;
+    await page.route('**/api/v1/events/stream', (route) =>
+      ++attempts === 1 ? route.abort() : route.continue(),
+    );
+    await page.goto(`${started.url}/#/events`);
+    await page.waitForSelector('text=No events so far.');
+    play(started.past, 'pump-7', 0, 50);
+    await page.waitForSelector('tr[data-id]');
+    expect(attempts).toBe(2);
+    expect(await textOf('main')).toContain('1 event\n');
+  });
+
   /** Number of colours in the first chart. */
   function drawnColours(): Promise<number> {
     return page

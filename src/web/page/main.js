@@ -25,7 +25,7 @@ const main = document.getElementById('main');
 const notice = document.getElementById('notice');
 /** Of the view that is shown. */
 let leaving = new AbortController();
-let onEvent = () => undefined;
+let onEvent;
 
 function report(error) {
   notice.textContent = error === undefined ? '' : error.message;
@@ -51,7 +51,7 @@ async function show() {
     if (isCurrent) link.setAttribute('aria-current', 'page');
   }
   report();
-  onEvent = () => undefined;
+  onEvent = undefined;
   const place = h('div');
   const context = {
     place,
@@ -138,8 +138,11 @@ void show();
 
 const live = document.getElementById('live');
 void follow(
-  (event) => onEvent(event),
+  (event) => onEvent?.(event),
   (isOn) => {
+    // What happened without a connection is read again, unless somebody fills in a form.
+    const isTyping = main.contains(document.activeElement) && document.activeElement.matches('input, select');
+    if (isOn && onEvent !== undefined && !isTyping) void show();
     live.textContent = isOn ? 'live' : 'no connection';
     live.classList.toggle('on', isOn);
   },

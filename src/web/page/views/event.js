@@ -30,10 +30,13 @@ export async function eventView(context) {
     shown.replaceChildren();
     draw(shown, event, mutes, context);
   }
-  await refresh();
+  const first = refresh();
+  // In turn: an older answer must not replace a newer one. The event may change while the first answer comes.
+  let last = first;
   listen((event) => {
-    if (event.id === id) refresh().catch(report);
+    if (event.id === id) last = last.then(refresh).catch(report);
   });
+  await first;
 }
 
 function draw(shown, event, mutes, context) {

@@ -129,9 +129,7 @@ export async function eventsView({ place, query, signal, listen, report, setTitl
     const events = await load(next);
     list.querySelector('tbody').append(...events.map((event) => row(event)));
   }
-  list.replaceChildren(eventRows(await load()));
-
-  listen((event) => {
+  function update(event) {
     const body = list.querySelector('tbody');
     const shown = [...body.rows].find((one) => one.dataset.id === event.id);
     if (shown !== undefined && matches(event, wanted)) shown.replaceWith(row(event));
@@ -143,7 +141,14 @@ export async function eventsView({ place, query, signal, listen, report, setTitl
       total++;
     }
     showTotal();
-  });
+  }
+
+  // An event may happen while the answer comes.
+  const early = [];
+  listen((event) => early.push(event));
+  list.replaceChildren(eventRows(await load()));
+  early.forEach(update);
+  listen(update);
 }
 
 /** As the API filters. */
