@@ -51,7 +51,7 @@ export function createFakeDetector({ version, shape, scoresOf }: FakeDetectorPar
     createBatch: (capacity) => createWindowBatch(shape, capacity),
     applyCalibration: (batch, _, memoryOf) => applyCalibration(batch, memoryOf),
     score: (batch, memoryOf) => Promise.resolve().then(() => applyCalibration(batch, memoryOf)),
-    heat: () => Promise.resolve({ ofPixels: new Float32Array(), high: undefined, regions: [] }),
+    heat: () => Promise.resolve({ ofPixels: new Float32Array(), low: 1, high: undefined, regions: [] }),
     createMemories: (policy, snapshot) => createMemories(2, createFakeMemory, policy, snapshot),
     release: () => undefined,
     dispose: () => undefined,

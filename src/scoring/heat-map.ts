@@ -66,7 +66,11 @@ export function paintHeatMap(
 const longestSide = 1280;
 
 /** @param bytes of the image, shape [height, width, colours] */
-export function paintHeat(bytes: Values, image: ImageShape, { ofPixels, high, regions }: Heat): DrawnImage {
+export function paintHeat(
+  bytes: Values,
+  image: ImageShape,
+  { ofPixels, low, high, regions }: Heat,
+): DrawnImage {
   const step = Math.ceil(Math.max(image.width, image.height) / longestSide);
   const [width, height] = [Math.ceil(image.width / step), Math.ceil(image.height / step)];
   const colours = colourChannels(image);
@@ -75,8 +79,8 @@ export function paintHeat(bytes: Values, image: ImageShape, { ofPixels, high, re
   for (let y = 0, pixel = 0; y < height; y++)
     for (let x = 0; x < width; x++, pixel++) {
       const from = y * step * image.width + x * step;
-      // Places with the usual heat of 1 stay dark.
-      heat[pixel] = ofPixels[from]! - 1;
+      // Heat that every second normal image reaches somewhere stays dark.
+      heat[pixel] = ofPixels[from]! - low;
       for (let colour = 0; colour < colours; colour++)
         brightness[pixel * colours + colour] = bytes[from * colours + colour]! / 255;
     }
@@ -85,6 +89,6 @@ export function paintHeat(bytes: Values, image: ImageShape, { ofPixels, high, re
     const [right, bottom] = [Math.ceil((box.x + box.width) / step), Math.ceil((box.y + box.height) / step)];
     return { x, y, width: right - x, height: bottom - y };
   });
-  const pixels = paintHeatMap(brightness, heat, { width, height, colours }, high && high - 1, boxes);
+  const pixels = paintHeatMap(brightness, heat, { width, height, colours }, high && high - low, boxes);
   return { width, height, pixels };
 }

@@ -154,23 +154,35 @@ function sharesAlong(
   });
 }
 
-/** Share of the mean oddness of an image that is subtracted: odd images are not hot everywhere, yet a wholly odd one is hot. */
+/**
+ * Share of the usual oddness of an image's cells that is subtracted: odd images are not hot everywhere, yet a wholly odd one is
+ * hot.
+ */
 const ownShare = 0.5;
 
 /**
- * Oddness in comparison with the mean of the image, after a closing over 3 × 3 cells of each tile (the least of the largest values
+ * Oddness in comparison with that of the image, after a closing over 3 × 3 cells of each tile (the least of the largest values
  * around a cell), which fills what the edges of a defect enclose.
  * @param oddness shape [tiles, down, across]
  */
 function relativeOddness(oddness: Float32Array, down: number, across: number): Float32Array {
-  const mean = oddness.reduce((sum, value) => sum + value / oddness.length, 0);
+  const usual = usualOf(oddness);
   const closed = new Float32Array(oddness.length);
   for (let from = 0; from < oddness.length; from += down * across) {
     const tile = oddness.subarray(from, from + down * across);
     const largest = ofNeighbours(tile, down, across, Math.max);
     closed.set(ofNeighbours(largest, down, across, Math.min), from);
   }
-  return closed.map((value) => value - ownShare * mean);
+  return closed.map((value) => value - ownShare * usual);
+}
+
+/**
+ * The mean, with the median in place of lower values: cells that are in the bank of typical ones, as those of images of the
+ * training, have a distance of 0, and would make the others look odd.
+ */
+function usualOf(oddness: Float32Array): number {
+  const median = oddness.slice().sort()[oddness.length >> 1]!;
+  return oddness.reduce((sum, value) => sum + Math.max(value, median) / oddness.length, 0);
 }
 
 /** The largest or the least of the up to 3 × 3 values around each cell. */

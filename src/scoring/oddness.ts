@@ -66,6 +66,8 @@ export function fitOddness(maps: readonly Float64Array[]): OddnessState {
 export interface Heat {
   /** Oddness of each pixel; 1 = as usual at that place. Shape [height, width]. */
   ofPixels: Float32Array;
+  /** Every second normal image has no larger value; 1 in older versions. */
+  low: number;
   /** The largest value of one normal image in a hundred; undefined in older versions. */
   high: number | undefined;
   /** Regions of the detection. */
@@ -128,13 +130,16 @@ export function createOddness(image: ImageShape, state: OddnessState | undefined
     return heat;
   }
 
-  const high = state && state.peaks.scores[Math.floor(0.99 * state.peaks.scores.length)];
+  const peakAt = (share: number): number | undefined =>
+    state && state.peaks.scores[Math.floor(share * state.peaks.scores.length)];
+  const [low, high] = [peakAt(0.5) ?? 1, peakAt(0.99)];
 
   return {
     map,
     regions,
     heat: (of: OddnessMap): Heat => ({
       ofPixels: ofPixels(of),
+      low,
       high,
       regions: regions(of).map(({ box }) => box),
     }),

@@ -1,4 +1,4 @@
-import { paintHeatMap } from '../../src/scoring/heat-map';
+import { paintHeat, paintHeatMap } from '../../src/scoring/heat-map';
 
 describe('paintHeatMap', () => {
   test('without heat it is the image in dark grey', () => {
@@ -29,4 +29,17 @@ describe('paintHeatMap', () => {
       'an image of 2 × 2 × 1 has 4 values and 4 of heat, got 1 and 1',
     );
   });
+});
+
+test('what every second normal image reaches is dark, what one in a hundred reaches is yellow', () => {
+  const image = { width: 4, height: 1, colour: 'grey' } as const;
+  const heat = { ofPixels: Float32Array.of(1, 1.2, 1.35, 1.5), low: 1.2, high: 1.5, regions: [] };
+  const { pixels } = paintHeat(new Uint8Array(4), image, heat);
+  const colours = [0, 1, 2, 3].map((pixel) => [...pixels.subarray(3 * pixel, 3 * pixel + 3)]);
+  expect(colours.slice(0, 2)).toEqual([
+    [0, 0, 0],
+    [0, 0, 0],
+  ]);
+  expect(colours[2]![0]).toBeGreaterThan(100);
+  expect(colours[3]).toEqual([255, 255, 0]);
 });

@@ -84,6 +84,13 @@ test.each(images)('an image that is odd everywhere is as hot as half of its loga
   expect(at(image.width - 1, image.height - 1)).toBeCloseTo(3, 5);
 });
 
+test('cells that the bank has leave the others as they are', () => {
+  const image = grey(128, 128);
+  const known = (x: number, y: number): boolean => x > 64 && y > 64;
+  const at = mapOf(image, (x, y) => (known(x, y) ? Math.log(1e-6) : 0), 'relative');
+  expect(at(20, 20)).toBeCloseTo(1, 5);
+});
+
 test('a cell in the middle of a ring of odd cells is as hot as the ring, and cells outside are not', () => {
   const image = grey(128, 128);
   const ring = (x: number, y: number): number => {

@@ -3,7 +3,6 @@
  */
 import { stringify } from 'yaml';
 import { sourceOf, type DetectorSettings } from '../../config/settings';
-import { exampleOf } from '../../pipeline/refusals';
 import type { Message } from '../../sources/source';
 import {
   createPrometheusClient,
@@ -88,12 +87,10 @@ export async function samplePrometheus(
     to: now(),
     maxRecords,
   });
-  const problems = messages.flatMap(({ message: { problem, origin } }) =>
-    problem === undefined ? [] : [exampleOf(problem.message, origin)],
-  );
+  const problems = messages.flatMap(({ message: { problem } }) => (problem === undefined ? [] : [problem]));
   if (2 * problems.length > messages.length)
     throw new UnusableSampleError(
-      `${problems.length} of ${messages.length} records would be rejected: ${problems[0]!}`,
+      `${problems.length} of ${messages.length} records would be rejected: ${problems[0]!.message}`,
     );
   const builder = createSampleBuilder();
   for (const { message, block } of messages)
