@@ -65,16 +65,12 @@ export function createOutbox(settings: KafkaSinkSettings) {
   };
 }
 
-/** A request of kafkajs that sends the messages, acknowledged by all in-sync replicas and grouped by topic. */
+/** A request of kafkajs that sends the messages, which have one topic, acknowledged by all in-sync replicas. */
 export function requestOf(outgoing: readonly Outgoing[], { compression }: KafkaSinkSettings): ProducerBatch {
-  const topics = [...new Set(outgoing.map(({ topic }) => topic))];
   return {
     acks: -1,
     compression: compressionTypes[compression ?? 'none'],
-    topicMessages: topics.map((topic) => ({
-      topic,
-      messages: outgoing.filter((one) => one.topic === topic).map(({ message }) => message),
-    })),
+    topicMessages: [{ topic: outgoing[0]!.topic, messages: outgoing.map(({ message }) => message) }],
   };
 }
 
